@@ -1,0 +1,18 @@
+"""A virtual NIC with a complete TCP/IP stack behind it, built on a sans-IO core."""
+
+from .entropy import Entropy
+from .machine import ASAP, Machine, earliest
+from .packet import Capabilities, Datagram, Medium, Packet
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "ASAP",
+    "Capabilities",
+    "Datagram",
+    "Entropy",
+    "Machine",
+    "Medium",
+    "Packet",
+    "earliest",
+]

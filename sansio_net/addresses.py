@@ -1,0 +1,153 @@
+"""Addresses: packed bytes inside, text and `ipaddress` objects at the public edge.
+
+An IP address is 4 or 16 bytes as on the wire, a MAC 6. Nothing here asks which family
+it is but for the length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv6Address,
+    IPv6Interface,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
+from typing import Final, TypeAlias
+
+IpAddress: TypeAlias = str | bytes | IPv4Address | IPv6Address
+"""What a verb takes as an address."""
+
+SocketAddress: TypeAlias = Sequence[str | int]
+"""``(host, port)``, or asyncio's ``(host, port, flowinfo, scope_id)`` for IPv6."""
+
+ANY4: Final = b"\x00" * 4
+ANY6: Final = b"\x00" * 16
+BROADCAST4: Final = b"\xff" * 4
+BROADCAST_MAC: Final = b"\xff" * 6
+ZERO_MAC: Final = b"\x00" * 6
+
+
+def pack_ip(address: IpAddress) -> bytes:
+    """``"10.0.0.1"``, packed bytes or an `ipaddress` object -> packed bytes.
+
+    Raises ValueError with the text that is no address.
+    """
+    if isinstance(address, bytes):
+        if len(address) not in (4, 16):
+            raise ValueError(f"{len(address)} bytes are no IP address")
+        return address
+    if isinstance(address, str):
+        return ip_address(address).packed
+    return address.packed
+
+
+def format_ip(address: bytes) -> str:
+    """Packed bytes -> text."""
+    if len(address) == 4:
+        return ".".join(map(str, address))
+    return str(IPv6Address(address))
+
+
+def pack_mac(mac: str | bytes) -> bytes:
+    """``"f6:34:95:26:90:66"`` -> 6 bytes. Raises ValueError."""
+    packed = mac if isinstance(mac, bytes) else _mac_bytes(mac)
+    if len(packed) != 6:
+        raise ValueError(f"not a MAC address: {mac!r}")
+    return packed
+
+
+def _mac_bytes(text: str) -> bytes:
+    parts = text.replace("-", ":").split(":")
+    if any(len(part) not in (1, 2) for part in parts):
+        raise ValueError(f"not a MAC address: {text!r}")
+    try:
+        return bytes(int(part, 16) for part in parts)
+    except ValueError:
+        raise ValueError(f"not a MAC address: {text!r}") from None
+
+
+def format_mac(mac: bytes) -> str:
+    return mac.hex(":")
+
+
+def pack_endpoint(address: SocketAddress) -> tuple[bytes, int]:
+    """``("10.0.0.1", 80)`` -> ``(b"\\n\\0\\0\\1", 80)``; host "" -> b"" (any address).
+
+    Raises ValueError.
+    """
+    try:
+        host, port = address[0], address[1]
+    except (IndexError, TypeError):
+        raise ValueError(f"not an address: {address!r}") from None
+    if not isinstance(host, str | bytes) or not isinstance(port, int):
+        raise ValueError(f"not an address: {address!r}")
+    if not 0 <= port <= 0xFFFF:
+        raise ValueError(f"port out of range: {port}")
+    return (pack_ip(host) if host else b""), port
+
+
+def format_endpoint(address: bytes, port: int) -> tuple[str, int]:
+    """The public form of an endpoint: ``("10.0.0.1", 80)``; b"" -> ``""``."""
+    return (format_ip(address) if address else ""), port
+
+
+def pack_interface(text: str | IPv4Interface | IPv6Interface) -> tuple[bytes, int]:
+    """``"10.0.0.2/24"`` -> (packed address, prefix length). Raises ValueError."""
+    interface = ip_interface(text)
+    return interface.packed, interface.network.prefixlen
+
+
+def pack_network(text: str) -> tuple[bytes, int]:
+    """``"10.0.0.0/8"`` -> (packed network, prefix length). Raises ValueError.
+
+    Host bits must be zero. ``"default"`` has no family: callers resolve it.
+    """
+    network = ip_network(text)
+    return network.network_address.packed, network.prefixlen
+
+
+def mask_ip(address: bytes, prefixlen: int) -> bytes:
+    """The network of an address: bits beyond the prefix cleared."""
+    bits = len(address) * 8
+    keep = (1 << bits) - (1 << (bits - prefixlen))
+    return (int.from_bytes(address, "big") & keep).to_bytes(len(address), "big")
+
+
+def directed_broadcast(address: bytes, prefixlen: int) -> bytes | None:
+    """The subnet's broadcast address (RFC 922), or None: /31, /32 (RFC 3021), IPv6."""
+    if len(address) != 4 or prefixlen >= 31:
+        return None
+    host = (1 << (32 - prefixlen)) - 1
+    return (int.from_bytes(address, "big") | host).to_bytes(4, "big")
+
+
+def is_multicast(address: bytes) -> bool:
+    """224.0.0.0/4 (RFC 1112) or ff00::/8 (RFC 4291 2.7)."""
+    if len(address) == 4:
+        return address[0] & 0xF0 == 0xE0
+    return address[0] == 0xFF
+
+
+def is_loopback(address: bytes) -> bool:
+    """127.0.0.0/8 (RFC 1122 3.2.1.3) or ::1."""
+    if len(address) == 4:
+        return address[0] == 127
+    return address == b"\x00" * 15 + b"\x01"
+
+
+def is_unspecified(address: bytes) -> bool:
+    return not any(address)
+
+
+def is_unicast(address: bytes) -> bool:
+    """May this be the address of one host? Not 0/8, multicast, class E, broadcast.
+
+    RFC 1122 3.2.1.3. Directed broadcasts need the prefix and are not seen here.
+    """
+    if len(address) == 4:
+        return 0 < address[0] < 224
+    return address[0] != 0xFF and any(address)

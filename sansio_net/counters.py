@@ -1,0 +1,119 @@
+"""What happened, in numbers; and why a packet was dropped, in one enum."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class DropReason(StrEnum):
+    """Why a packet went no further. The value is the counter's name after ``drop.``."""
+
+    # link
+    FRAME_TRUNCATED = "frame_truncated"
+    """Shorter than its link header."""
+    OTHER_HOST = "other_host"
+    """The destination MAC is neither ours, a group we are in, nor broadcast."""
+    UNKNOWN_ETHERTYPE = "unknown_ethertype"
+    VLAN = "vlan"
+    """A VLAN tag other than 0 on an untagged interface."""
+    LINK_DOWN = "link_down"
+    """The interface was administratively down or had no carrier."""
+    # ARP
+    ARP_MALFORMED = "arp_malformed"
+    ARP_BAD_SENDER = "arp_bad_sender"
+    """Sender addresses that no host may use."""
+    NEIGHBOUR_TABLE_FULL = "neighbour_table_full"
+    NEIGHBOUR_QUEUE_FULL = "neighbour_queue_full"
+    """The oldest packet waiting for a neighbour made room for a newer one."""
+    NEIGHBOUR_UNREACHABLE = "neighbour_unreachable"
+    # IP
+    IP_TRUNCATED = "ip_truncated"
+    IP_BAD_VERSION = "ip_bad_version"
+    IP_BAD_HEADER = "ip_bad_header"
+    IP_BAD_CHECKSUM = "ip_bad_checksum"
+    IP_BAD_OPTIONS = "ip_bad_options"
+    IP_SOURCE_ROUTE = "ip_source_route"
+    IP_BAD_SOURCE = "ip_bad_source"
+    """A source that is multicast, broadcast, loopback, or our own."""
+    NOT_FOR_US = "not_for_us"
+    """Not an address of the arrival interface, and forwarding is off."""
+    NO_ROUTE = "no_route"
+    UNKNOWN_PROTOCOL = "unknown_protocol"
+    PACKET_TOO_BIG = "packet_too_big"
+    """Longer than the path allows and DF is set."""
+    OUTPUT_QUEUE_FULL = "output_queue_full"
+    # reassembly
+    FRAGMENT_MALFORMED = "fragment_malformed"
+    FRAGMENT_OVERLAP = "fragment_overlap"
+    """An overlap: the whole datagram is dropped (RFC 5722 4, for IPv4 too)."""
+    REASSEMBLY_TIMEOUT = "reassembly_timeout"
+    REASSEMBLY_LIMIT = "reassembly_limit"
+    """The memory bound: the oldest datagram made room."""
+    # ICMP
+    ICMP_MALFORMED = "icmp_malformed"
+    ICMP_BAD_CHECKSUM = "icmp_bad_checksum"
+    ICMP_UNKNOWN_TYPE = "icmp_unknown_type"
+    ICMP_NOT_CONCERNING = "icmp_not_concerning"
+    """An error about a packet that no socket here sent."""
+    ICMP_RATE_LIMITED = "icmp_rate_limited"
+    ICMP_NEVER_ABOUT = "icmp_never_about"
+    """RFC 1122 3.2.2 forbids an error about this packet."""
+    ECHO_QUEUE_FULL = "echo_queue_full"
+    # UDP
+    UDP_MALFORMED = "udp_malformed"
+    UDP_BAD_CHECKSUM = "udp_bad_checksum"
+    UDP_NO_SOCKET = "udp_no_socket"
+    UDP_QUEUE_FULL = "udp_queue_full"
+    # TCP
+    TCP_MALFORMED = "tcp_malformed"
+    TCP_BAD_CHECKSUM = "tcp_bad_checksum"
+    TCP_NO_SOCKET = "tcp_no_socket"
+    TCP_NOT_UNICAST = "tcp_not_unicast"
+    """A segment from or to a broadcast or multicast address (RFC 9293 MUST-57)."""
+    TCP_BACKLOG_FULL = "tcp_backlog_full"
+    TCP_UNACCEPTABLE = "tcp_unacceptable"
+    """Outside the window (RFC 9293 3.10.7.4, first check)."""
+    TCP_BAD_ACK = "tcp_bad_ack"
+    TCP_PAWS = "tcp_paws"
+    TCP_NO_ACK = "tcp_no_ack"
+    TCP_AFTER_CLOSE = "tcp_after_close"
+    """Data for an end whose application has closed."""
+    TCP_REORDER_LIMIT = "tcp_reorder_limit"
+    """The out-of-order queue's bound."""
+    TCP_TIME_WAIT_FULL = "tcp_time_wait_full"
+    """The oldest TIME-WAIT record made room."""
+
+
+class Counters:
+    """Numbers by name, and drops by reason. Missing means zero.
+
+    >>> counters = Counters()
+    >>> counters.drop(DropReason.NOT_FOR_US)
+    >>> counters.as_dict()
+    {'drop.not_for_us': 1}
+    """
+
+    __slots__ = ("counts", "drops")
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.drops: dict[DropReason, int] = {}
+
+    def count(self, name: str, n: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + n
+
+    def drop(self, reason: DropReason, n: int = 1) -> None:
+        self.drops[reason] = self.drops.get(reason, 0) + n
+
+    def dropped(self, reason: DropReason | None = None) -> int:
+        """Packets dropped for one reason, or for any."""
+        if reason is None:
+            return sum(self.drops.values())
+        return self.drops.get(reason, 0)
+
+    def as_dict(self) -> dict[str, int]:
+        """Everything by name, sorted; drops as ``drop.<reason>``."""
+        named = dict(self.counts)
+        for reason, n in self.drops.items():
+            named[f"drop.{reason.value}"] = n
+        return dict(sorted(named.items()))

@@ -1,0 +1,55 @@
+"""The contract every protocol keeps: five methods, no I/O, no clock.
+
+Bytes and the time go in; events and outgoing bytes come out. Time is an int of
+nanoseconds on a monotonic axis that the caller owns. docs/contract.md states the
+eight laws; tests/property/test_laws.py runs them against every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol, TypeVar
+
+In_contra = TypeVar("In_contra", contravariant=True)
+Out = TypeVar("Out")
+Ev = TypeVar("Ev")
+
+ASAP: Final = 0
+"""What `next_timeout()` says while events or output wait: earlier than any clock."""
+
+PICKLE_VERSION: Final = 1
+"""Pickles of machines carry it; another release refuses them (law 5)."""
+
+
+class Machine(Protocol[In_contra, Out, Ev]):
+    """What a protocol looks like from outside. Structural: nobody inherits from it."""
+
+    def receive(self, items: Sequence[In_contra], now: int) -> None:
+        """Take what arrived. Never raises for any content of an item (law 1)."""
+
+    def handle_timeout(self, now: int) -> None:
+        """Do what is due at `now`. Calling early is harmless."""
+
+    def next_timeout(self) -> int | None:
+        """When to call again at the latest: ASAP, a point in time, or None (law 4)."""
+
+    def events(self) -> list[Ev]:
+        """Hand over what happened, and forget it (law 2)."""
+
+    def transmit(self, now: int, limit: int = 64) -> list[Out]:
+        """Hand over at most `limit` packets; a full list means "call again" (law 2)."""
+
+
+class Nic(Protocol):
+    """What a connection or socket says about the interface it is on."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+
+
+def earliest(*deadlines: int | None) -> int | None:
+    """The earliest of several `next_timeout()` answers; None counts as never."""
+    due = [deadline for deadline in deadlines if deadline is not None]
+    return min(due) if due else None
