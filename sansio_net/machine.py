@@ -49,6 +49,17 @@ class Nic(Protocol):
     def index(self) -> int: ...
 
 
+class Router(Protocol):
+    """What a socket asks of the stack before it takes a datagram."""
+
+    def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
+        """The address a packet to `destination` leaves with; `source` b"" is any.
+
+        Raises Unreachable without a route, AddressNotAvailableError where `source`
+        is not an address of the way out.
+        """
+
+
 def earliest(*deadlines: int | None) -> int | None:
     """The earliest of several `next_timeout()` answers; None counts as never."""
     due = [deadline for deadline in deadlines if deadline is not None]
