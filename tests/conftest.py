@@ -1,66 +1,81 @@
-"""Hypothesis profiles, and what happens to root's tests without root.
-
-They are skipped, counted and named at the end of the run; with
-SANSIO_NET_REQUIRE_ROOT=1 they run anyway, and so fail.
-"""
+"""Profiles for hypothesis, and what happens to tests that need root."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+CAP_NET_ADMIN = 12
+CAP_SYS_ADMIN = 21
+
 settings.register_profile(
     "ci",
     deadline=None,
-    print_blob=True,
+    derandomize=True,
+    max_examples=100,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("sweep", settings.get_profile("ci"), max_examples=5_000)
+settings.register_profile(
+    "deep",
+    deadline=None,
+    max_examples=5000,
+    stateful_step_count=100,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-SKIPPED = pytest.StashKey[dict[str, list[str]]]()
+ROOT_SKIPS = pytest.StashKey[list[str]]()
 
 
-def why_not_root() -> str | None:
-    """What keeps this machine from running root's tests, or None."""
-    if not sys.platform.startswith("linux"):
-        return "not on Linux"
-    if os.geteuid():
-        return "not root"
-    if not os.path.exists("/dev/net/tun"):
-        return "no /dev/net/tun"
-    if shutil.which("ip") is None:
-        return "no `ip` program"
-    probe = subprocess.run(["unshare", "--net", "true"], capture_output=True)
-    return "network namespaces are not allowed" if probe.returncode else None
+def root_missing() -> str | None:
+    """Why tests marked `root` cannot run here, or None."""
+    if os.geteuid() != 0:
+        return "needs root"
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        return "needs /dev/net/tun"
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            effective = int(line.split()[1], 16)
+            for name, bit in ("NET", CAP_NET_ADMIN), ("SYS", CAP_SYS_ADMIN):
+                if not effective >> bit & 1:
+                    return f"needs CAP_{name}_ADMIN"
+    return None
 
 
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "programs(*names): real programs the test talks to"
+    )
+    config.stash[ROOT_SKIPS] = []
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("root") is not None:
+        reason = root_missing()
+        if reason is not None:
+            if os.environ.get("SANSIO_NET_REQUIRE_ROOT") == "1":
+                pytest.fail(f"SANSIO_NET_REQUIRE_ROOT=1, but: {reason}", pytrace=False)
+            item.config.stash[ROOT_SKIPS].append(item.nodeid)
+            pytest.skip(reason)
+    # who may create interfaces may also install programs: absence is an error there
+    for marker in item.iter_markers("programs"):
+        absent = [name for name in marker.args if shutil.which(name) is None]
+        if absent:
+            pytest.fail(f"not installed: {', '.join(absent)}", pytrace=False)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if os.environ.get("HYPOTHESIS_PROFILE") != "sweep":
-        sweeps = [item for item in items if item.get_closest_marker("sweep")]
-        if sweeps and config.getoption("markexpr") == "":
-            config.hook.pytest_deselected(items=sweeps)
-            items[:] = [item for item in items if item not in sweeps]
-    rooted = [item for item in items if item.get_closest_marker("root")]
-    if not rooted or os.environ.get("SANSIO_NET_REQUIRE_ROOT") == "1":
-        return
-    reason = why_not_root()
-    if reason is None:
-        return
-    config.stash[SKIPPED] = {reason: [item.nodeid for item in rooted]}
-    for item in rooted:
-        item.add_marker(pytest.mark.skip(reason=f"interop: {reason}"))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for reason, names in terminalreporter.config.stash.get(SKIPPED, {}).items():
-        terminalreporter.section(f"{len(names)} interop tests skipped: {reason}")
-        for name in names:
-            terminalreporter.line(name)
+    skipped = config.stash[ROOT_SKIPS]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests skipped ({root_missing()}; "
+            "SANSIO_NET_REQUIRE_ROOT=1 makes this a failure):"
+        )
+        for nodeid in skipped:
+            terminalreporter.write_line(f"  {nodeid}")
