@@ -1,0 +1,62 @@
+"""The Internet checksum: sums in one's complement, pseudo-headers, updates.
+
+RFC 1071, RFC 1624; pseudo-headers: RFC 768, RFC 9293 3.1, RFC 8200 8.1.
+"""
+
+from __future__ import annotations
+
+from sansio_net.packet import Chunk
+
+
+def ones_sum(data: Chunk, initial: int = 0) -> int:
+    """The folded one's complement sum of 16-bit words; an odd byte is padded with 0.
+
+    `initial` is any sum to go on from, folded or not. The result is 0 only when
+    everything is: a non-zero multiple of 65535 sums to 0xFFFF, as it does when the
+    carries are folded by hand.
+    """
+    n = int.from_bytes(data, "big")
+    if len(data) & 1:
+        n <<= 8
+    n += initial
+    return n % 65535 or (65535 if n else 0)
+
+
+def checksum(data: Chunk, initial: int = 0) -> int:
+    """What goes into the checksum field: the complement of the sum.
+
+    Over data whose field is filled in, 0 means that it is right.
+    """
+    return 0xFFFF ^ ones_sum(data, initial)
+
+
+def add(a: int, b: int) -> int:
+    """Two sums added with the carry brought round."""
+    n = a + b
+    return n % 65535 or (65535 if n else 0)
+
+
+def pseudo_base(source: bytes, destination: bytes, protocol: int) -> int:
+    """The pseudo-header's sum without the length: the same for a connection's life.
+
+    Both families: the fields differ in place only, and a sum does not see places.
+    """
+    n = int.from_bytes(source + destination, "big") + protocol
+    return n % 65535 or (65535 if n else 0)
+
+
+def pseudo_sum(source: bytes, destination: bytes, protocol: int, length: int) -> int:
+    """The folded sum of the pseudo-header of a transport unit of `length` bytes."""
+    n = int.from_bytes(source + destination, "big") + protocol + length
+    return n % 65535 or (65535 if n else 0)
+
+
+def update(field: int, old: int, new: int) -> int:
+    """The checksum field after a 16-bit word it covers went from `old` to `new`.
+
+    RFC 1624 3, equation 3: HC' = ~(~HC + ~m + m').
+    """
+    n = (field ^ 0xFFFF) + (old ^ 0xFFFF) + new
+    n = (n & 0xFFFF) + (n >> 16)
+    n = (n & 0xFFFF) + (n >> 16)
+    return n ^ 0xFFFF

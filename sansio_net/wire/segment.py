@@ -1,0 +1,195 @@
+"""`flatten`: what the wire carries of a packet whose checksum or cutting was put off.
+
+RFC 9293 3.1, RFC 768, RFC 1071; the cutting is that of a device with TSO and USO.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from sansio_net.errors import MalformedError, TruncatedError
+from sansio_net.packet import CSUM_PARTIAL, Packet
+
+from . import ipv4, ipv6, tcp, udp
+from .checksum import ones_sum, pseudo_base
+from .ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, parse_ethernet
+
+_WORD: Final = Struct("!H")
+_SEQ: Final = Struct("!I")
+
+_LAST_ONLY: Final = tcp.FIN | tcp.PSH
+_FIRST_ONLY: Final = tcp.CWR
+
+
+def flatten(packet: Packet) -> list[bytes]:
+    """The frames of `packet`, checksums complete, super-segments cut.
+
+    Raises a WireError when a packet to be cut or completed is not TCP or UDP over IP
+    where its metadata says. Other packets come back as they are, in one piece.
+    """
+    if packet.gso_size:
+        return _cut(packet)
+    data = packet.join()
+    if packet.csum != CSUM_PARTIAL:
+        return [data]
+    start = packet.csum_start
+    place = start + packet.csum_offset
+    if place + 2 > len(data):
+        raise TruncatedError("the checksum field lies beyond the packet")
+    check = _completed(data[start:], packet.csum_offset, 0)
+    return [data[:place] + _WORD.pack(check) + data[place + 2 :]]
+
+
+def _completed(data: bytes, csum_offset: int, initial: int) -> int:
+    """The checksum field over `data`, whose field holds the pseudo-header's sum."""
+    check = 0xFFFF ^ ones_sum(data, initial)
+    if not check and csum_offset == udp.CHECKSUM_OFFSET:
+        return 0xFFFF  # RFC 768: 0 would say that there is no checksum
+    return check
+
+
+def network_start(packet: Packet) -> int:
+    """Where the IP header starts, also of a received packet that does not say.
+
+    The transport header starts a whole number of words after the IP header, and that
+    14 bytes and a whole number of words after the frame: csum_start gives away whether
+    there is an Ethernet header. Without it, Ethernet is tried first.
+    """
+    if packet.offset:
+        return packet.offset
+    data = packet.head
+    if packet.csum_start and packet.csum_start % 4 == 0:
+        return 0
+    if len(data) >= 14:
+        header = parse_ethernet(data)
+        if header.ethertype in (ETHERTYPE_IPV4, ETHERTYPE_IPV6):
+            return header.size
+    if packet.csum_start or not data or data[0] >> 4 not in (4, 6):
+        raise MalformedError("no IP packet")
+    return 0
+
+
+def _cut(packet: Packet) -> list[bytes]:
+    data = packet.join()
+    network = network_start(packet)
+    if len(data) < network + ipv4.HEADER_SIZE:
+        raise TruncatedError("IP header cut short")
+    v4 = data[network] >> 4 == 4
+    if not v4 and len(data) < network + ipv6.HEADER_SIZE:
+        raise TruncatedError("IP header cut short")
+    transport, protocol = _transport(packet, data, network, v4)
+    minimum = tcp.HEADER_SIZE if protocol == ipv4.PROTO_TCP else udp.HEADER_SIZE
+    if transport < network + ipv4.HEADER_SIZE or len(data) < transport + minimum:
+        raise TruncatedError("transport header cut short")
+    size = minimum
+    if protocol == ipv4.PROTO_TCP:
+        size = (data[transport + 12] >> 4) * 4
+        if size < minimum or len(data) < transport + size:
+            raise MalformedError(f"TCP data offset {size}")
+    base = _base(packet, data, network, transport, protocol, v4)
+    head, start = data[: transport + size], transport + size
+    # padding of the link is no payload; a total length of 0 is a packet above 64 KB
+    length = _length(data, network, v4)
+    end = min(len(data), network + length) if length else len(data)
+    if end < start:
+        raise MalformedError("the IP length ends within the headers")
+    step = packet.gso_size
+    count = max(1, -(-(end - start) // step))
+    frames = []
+    for index in range(count):
+        at = start + index * step
+        payload = data[at : min(at + step, end)]
+        frame = bytearray(head)
+        _renumber_ip(frame, network, index, len(head) - network + len(payload), v4)
+        if protocol == ipv4.PROTO_TCP:
+            _renumber_tcp(frame, transport, index, step, index == count - 1)
+        else:
+            _WORD.pack_into(frame, transport + 4, size + len(payload))
+        frames.append(_finished(frame, payload, transport, protocol, base))
+    return frames
+
+
+def _transport(packet: Packet, data: bytes, network: int, v4: bool) -> tuple[int, int]:
+    """Where the transport header starts, and its protocol."""
+    if v4:
+        start = network + (data[network] & 15) * 4
+        protocol = data[network + 9]
+    else:
+        start = network + ipv6.HEADER_SIZE
+        protocol = data[network + 6]
+    if packet.csum == CSUM_PARTIAL:
+        # extension headers may lie between: what the sender says is right
+        start = packet.csum_start
+        if packet.csum_offset == tcp.CHECKSUM_OFFSET:
+            protocol = ipv4.PROTO_TCP
+        elif packet.csum_offset == udp.CHECKSUM_OFFSET:
+            protocol = ipv4.PROTO_UDP
+    if protocol not in (ipv4.PROTO_TCP, ipv4.PROTO_UDP):
+        raise MalformedError(f"protocol {protocol} cannot be cut")
+    return start, protocol
+
+
+def _length(data: bytes, network: int, v4: bool) -> int:
+    """The IP packet's length as its header has it; 0 where it has none."""
+    place = network + (2 if v4 else 4)
+    length = int.from_bytes(data[place : place + 2], "big")
+    return length if v4 or not length else length + ipv6.HEADER_SIZE
+
+
+def _base(
+    packet: Packet, data: bytes, network: int, start: int, protocol: int, v4: bool
+) -> int | None:
+    """The pseudo-header's sum without the length; None: a datagram without checksum."""
+    if packet.csum == CSUM_PARTIAL:
+        # a routing header's last address is in this sum, not in the IP header
+        place = start + packet.csum_offset
+        length = _length(data, network, v4) or len(data) - network
+        whole = network + length - start
+        return (int.from_bytes(data[place : place + 2], "big") - whole) % 65535
+    if protocol == ipv4.PROTO_UDP and not any(data[start + 6 : start + 8]):
+        return None
+    place, size = (network + 12, 4) if v4 else (network + 8, 16)
+    source, destination = data[place : place + size], data[place + size :][:size]
+    return pseudo_base(source, destination, protocol)
+
+
+def _renumber_ip(
+    frame: bytearray, network: int, index: int, length: int, v4: bool
+) -> None:
+    if not v4:
+        _WORD.pack_into(frame, network + 4, length - ipv6.HEADER_SIZE)
+        return
+    (ident,) = _WORD.unpack_from(frame, network + 4)
+    _WORD.pack_into(frame, network + 2, length)
+    _WORD.pack_into(frame, network + 4, (ident + index) & 0xFFFF)
+    _WORD.pack_into(frame, network + 10, 0)
+    header = frame[network : network + (frame[network] & 15) * 4]
+    _WORD.pack_into(frame, network + 10, 0xFFFF ^ ones_sum(bytes(header)))
+
+
+def _renumber_tcp(
+    frame: bytearray, start: int, index: int, step: int, last: bool
+) -> None:
+    (seq,) = _SEQ.unpack_from(frame, start + 4)
+    _SEQ.pack_into(frame, start + 4, (seq + index * step) & 0xFFFFFFFF)
+    if not last:
+        frame[start + 13] &= ~_LAST_ONLY & 0xFF
+    if index:
+        frame[start + 13] &= ~_FIRST_ONLY & 0xFF
+
+
+def _finished(
+    frame: bytearray, payload: bytes, start: int, protocol: int, base: int | None
+) -> bytes:
+    """One cut with its transport checksum, unless there is none (`base` None)."""
+    if base is None:
+        return bytes(frame) + payload
+    offset = udp.CHECKSUM_OFFSET
+    if protocol == ipv4.PROTO_TCP:
+        offset = tcp.CHECKSUM_OFFSET
+    _WORD.pack_into(frame, start + offset, 0)
+    data = bytes(frame) + payload
+    check = _completed(data[start:], offset, base + len(data) - start)
+    _WORD.pack_into(frame, start + offset, check)
+    return bytes(frame) + payload
