@@ -59,6 +59,9 @@ class Router(Protocol):
         is not an address of the way out.
         """
 
+    def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
+        """Is it the limited broadcast address, or a subnet's of ours?"""
+
 
 def earliest(*deadlines: int | None) -> int | None:
     """The earliest of several `next_timeout()` answers; None counts as never."""

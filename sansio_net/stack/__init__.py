@@ -1,0 +1,54 @@
+"""The Stack: a TCP/IP host as one machine."""
+
+from .config import StackConfig
+from .events import (
+    Accepted,
+    AddressAdded,
+    AddressConflict,
+    AddressRemoved,
+    Closed,
+    Connected,
+    ConnectionLost,
+    DataReceived,
+    EchoFailed,
+    EchoReplied,
+    EofReceived,
+    Event,
+    LinkDown,
+    LinkUp,
+    SocketSpaceFreed,
+    SpaceFreed,
+    StackClosed,
+    UdpError,
+    UdpReceived,
+)
+from .interface import Address, Interface
+from .routes import Route
+from .stack import Stack
+
+__all__ = [
+    "Accepted",
+    "Address",
+    "AddressAdded",
+    "AddressConflict",
+    "AddressRemoved",
+    "Closed",
+    "Connected",
+    "ConnectionLost",
+    "DataReceived",
+    "EchoFailed",
+    "EchoReplied",
+    "EofReceived",
+    "Event",
+    "Interface",
+    "LinkDown",
+    "LinkUp",
+    "Route",
+    "SocketSpaceFreed",
+    "SpaceFreed",
+    "Stack",
+    "StackClosed",
+    "StackConfig",
+    "UdpError",
+    "UdpReceived",
+]

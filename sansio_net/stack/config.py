@@ -1,0 +1,39 @@
+"""Everything about a Stack that can be chosen, with its unit, default and bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sansio_net.protocols.arp import ArpConfig
+from sansio_net.protocols.icmp import IcmpOptions
+from sansio_net.protocols.reassembly import ReassemblyConfig
+from sansio_net.protocols.tcp.options import TcpOptions
+from sansio_net.protocols.udp import UdpOptions
+
+
+@dataclass(slots=True, kw_only=True)
+class StackConfig:
+    """The options of a Stack. All sizes are bytes, all times ns.
+
+    default_ttl: TTL of what we send (RFC 1122 3.2.1.7). weak_host: take packets for any
+    address of ours on any interface (RFC 1122 3.3.4.2); off is the strong model.
+    ephemeral_ports: first and last (RFC 6056 3.2; Linux's range). output_queue: packets
+    that wait for one interface besides its sockets' own. max_*: bounds of the tables.
+    """
+
+    default_ttl: int = 64
+    weak_host: bool = False
+    ephemeral_ports: tuple[int, int] = (32768, 60999)
+    output_queue: int = 256
+    max_connections: int = 65536
+    max_time_wait: int = 16384
+    max_sockets: int = 16384
+    max_addresses: int = 1024
+    max_routes: int = 1 << 20
+    max_hops: int = 1024
+
+    tcp: TcpOptions = field(default_factory=TcpOptions)
+    udp: UdpOptions = field(default_factory=UdpOptions)
+    icmp: IcmpOptions = field(default_factory=IcmpOptions)
+    arp: ArpConfig = field(default_factory=ArpConfig)
+    reassembly: ReassemblyConfig = field(default_factory=ReassemblyConfig)

@@ -1,0 +1,95 @@
+"""One heap of deadlines for everything in a Stack that has one.
+
+Lazy: an entry is `[deadline, serial, part]`, made anew only when a part's deadline
+moves earlier; one that moved later is noticed when its old entry comes up. A part that
+goes takes itself out of its entry, so the heap keeps nothing alive. Ties go to the
+lower serial: the order never depends on anything else.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import Any, Protocol
+
+Entry = list[Any]  # [deadline, serial, part or None]
+
+
+class Timed(Protocol):
+    armed: Entry | None
+
+    def deadline(self) -> int | None: ...
+    def handle_timeout(self, now: int) -> None: ...
+
+
+class Deadlines:
+    __slots__ = ("_dead", "_heap", "_serial")
+
+    def __init__(self) -> None:
+        self._heap: list[Entry] = []
+        self._serial = 0
+        self._dead = 0
+
+    def arm(self, part: Timed) -> None:
+        """Have `part` called at its deadline; call after anything that may move it."""
+        due = part.deadline()
+        if due is None:
+            return
+        entry = part.armed
+        if entry is not None:
+            if entry[0] <= due:
+                return
+            entry[2] = None
+            self._buried()
+        self._serial += 1
+        part.armed = entry = [due, self._serial, part]
+        heappush(self._heap, entry)
+
+    def disarm(self, part: Timed) -> None:
+        """Let go of `part`."""
+        if part.armed is not None:
+            part.armed[2] = None
+            part.armed = None
+            self._buried()
+
+    def _buried(self) -> None:
+        self._dead += 1
+        if self._dead > 64 and self._dead * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2] is not None]
+            heapify(self._heap)
+            self._dead = 0
+
+    def earliest(self) -> int | None:
+        """The earliest deadline there is; entries that moved are settled on the way."""
+        heap = self._heap
+        while heap:
+            entry = heap[0]
+            part = entry[2]
+            if part is not None:
+                due: int | None = part.deadline()
+                if due == entry[0]:
+                    return due
+                part.armed = None
+            else:
+                self._dead -= 1
+            heappop(heap)
+            if part is not None:
+                self.arm(part)
+        return None
+
+    def due(self, now: int) -> list[Timed]:
+        """The parts whose deadline has come, in order; each must be armed again."""
+        heap, parts = self._heap, []
+        while heap and heap[0][0] <= now:
+            part = heappop(heap)[2]
+            if part is None:
+                self._dead -= 1
+                continue
+            part.armed = None
+            due = part.deadline()
+            if due is None:
+                continue
+            if due > now:
+                self.arm(part)
+            else:
+                parts.append(part)
+        return parts

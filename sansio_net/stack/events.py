@@ -1,0 +1,115 @@
+"""What a Stack reports: past participles, the object concerned first.
+
+At most one event per object and kind is pending; `pending` and `count` are read when
+`events()` hands them over. Connection events: Accepted before DataReceived before
+EofReceived; nothing after Closed or ConnectionLost, which exclude each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from sansio_net.protocols.icmp import EchoFailed, EchoReplied
+from sansio_net.protocols.tcp.events import (
+    Accepted,
+    Closed,
+    Connected,
+    ConnectionLost,
+    DataReceived,
+    EofReceived,
+    SpaceFreed,
+)
+from sansio_net.protocols.udp import SocketSpaceFreed, UdpError, UdpReceived
+
+if TYPE_CHECKING:
+    from .interface import Interface
+    from .stack import Stack
+
+
+@dataclass(slots=True)
+class LinkUp:
+    """The interface may send again: carrier and administrator agree."""
+
+    nic: Interface
+
+
+@dataclass(slots=True)
+class LinkDown:
+    """The interface lost its carrier or was taken down."""
+
+    nic: Interface
+
+
+@dataclass(slots=True)
+class AddressAdded:
+    """An address is usable: at once, or after RFC 5227's probes."""
+
+    nic: Interface
+    address: str
+
+
+@dataclass(slots=True)
+class AddressRemoved:
+    nic: Interface
+    address: str
+
+
+@dataclass(slots=True)
+class AddressConflict:
+    """Another host uses our address (RFC 5227 2.4); `mac` is its MAC."""
+
+    nic: Interface
+    address: str
+    mac: str
+
+
+@dataclass(slots=True)
+class StackClosed:
+    """`close()` is complete: no connection is left."""
+
+    stack: Stack
+
+
+Event: TypeAlias = (
+    Accepted
+    | AddressAdded
+    | AddressConflict
+    | AddressRemoved
+    | Closed
+    | Connected
+    | ConnectionLost
+    | DataReceived
+    | EchoFailed
+    | EchoReplied
+    | EofReceived
+    | LinkDown
+    | LinkUp
+    | SocketSpaceFreed
+    | SpaceFreed
+    | StackClosed
+    | UdpError
+    | UdpReceived
+)
+
+__all__ = [
+    "Accepted",
+    "AddressAdded",
+    "AddressConflict",
+    "AddressRemoved",
+    "Closed",
+    "Connected",
+    "ConnectionLost",
+    "DataReceived",
+    "EchoFailed",
+    "EchoReplied",
+    "EofReceived",
+    "Event",
+    "LinkDown",
+    "LinkUp",
+    "SocketSpaceFreed",
+    "SpaceFreed",
+    "StackClosed",
+    "UdpError",
+    "UdpReceived",
+]

@@ -1,0 +1,344 @@
+"""The way in: from a frame to the inner door of what it is for.
+
+Each layer is parsed flat into locals with one `unpack_from`; what is rare (options,
+fragments, tags, errors) is called out of line. Nothing raises for any bytes: what is
+wrong is dropped and counted (RFC 1122 3.2.1, 4.1.3, RFC 9293 3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sansio_net.addresses import (
+    BROADCAST4,
+    is_loopback,
+    is_multicast,
+    is_unicast,
+    is_unspecified,
+)
+from sansio_net.counters import DropReason
+from sansio_net.errors import WireError
+from sansio_net.packet import COPY_BELOW, CSUM_NONE, Medium, Packet
+from sansio_net.wire import ipv4, ipv6, tcp, udp
+from sansio_net.wire.arp import parse_arp
+from sansio_net.wire.ethernet import (
+    ETHERTYPE_ARP,
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    ETHERTYPE_VLAN,
+)
+
+from . import delivery, upkeep
+from .delivery import Arrival, Segment
+
+if TYPE_CHECKING:
+    from sansio_net.protocols.tcp import Connection
+
+    from .interface import Interface
+
+_IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
+_IPV6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
+_ARP: Final = ETHERTYPE_ARP.to_bytes(2, "big")
+_VLAN: Final = ETHERTYPE_VLAN.to_bytes(2, "big")
+
+_ipv4_fields: Final = ipv4.HEADER.unpack_from
+_ipv6_fields: Final = ipv6.HEADER.unpack_from
+_tcp_fields: Final = tcp.HEADER.unpack_from
+_udp_fields: Final = udp.HEADER.unpack_from
+
+
+def receive(nic: Interface, packets: Sequence[Packet | bytes], now: int) -> None:
+    """Take a batch. Deadlines are settled once, at its end."""
+    stack = nic.stack
+    ethernet = nic.medium is Medium.ETHERNET
+    arrival = Arrival(nic)  # one for the batch, filled anew for each packet
+    for item in packets:
+        packet = Packet(item) if isinstance(item, bytes) else item
+        if packet.body:
+            packet = packet.joined()
+        nic.rx_packets += 1
+        nic.rx_bytes += len(packet.head)
+        arrival.packet = packet
+        arrival.group = False
+        if ethernet:
+            _frame_arrives(arrival, now)
+        else:
+            ip_arrives(arrival, 0, now)
+    upkeep.settle_batch(stack)
+
+
+def _frame_arrives(arrival: Arrival, now: int) -> None:
+    nic, packet = arrival.nic, arrival.packet
+    frame = packet.head
+    if len(frame) < 14:
+        arrival.drop(DropReason.FRAME_TRUNCATED)
+        return
+    if frame[:6] != nic.mac:
+        if not frame[0] & 1:
+            arrival.drop(DropReason.OTHER_HOST)
+            return
+        arrival.group = True
+    ethertype, at = frame[12:14], 14
+    info = packet.info
+    if info is not None and info.vlan is not None and info.vlan & 0xFFF:
+        arrival.drop(DropReason.VLAN)
+        return
+    if ethertype == _VLAN:
+        # a priority tag, VLAN id 0, means untagged (IEEE 802.1Q 6.9); any other
+        # belongs to somebody else
+        if len(frame) < 18 or frame[14] & 0x0F or frame[15]:
+            arrival.drop(DropReason.VLAN)
+            return
+        ethertype, at = frame[16:18], 18
+    if ethertype == _IPV4:
+        ipv4_arrives(arrival, at, now)
+    elif ethertype == _IPV6:
+        ipv6_arrives(arrival, at, now)
+    elif ethertype == _ARP:
+        _arp_arrives(nic, frame, at, now)
+    else:
+        arrival.drop(DropReason.UNKNOWN_ETHERTYPE)
+
+
+def _arp_arrives(nic: Interface, frame: bytes, at: int, now: int) -> None:
+    assert nic.arp is not None
+    try:
+        packet = parse_arp(frame, at)
+    except WireError:
+        nic.stack.tally.drop(DropReason.ARP_MALFORMED)
+        return
+    nic.arp.arp_arrives(packet.op, packet.sha, packet.spa, packet.tha, packet.tpa, now)
+    nic.settle_neighbours(now)
+
+
+def ip_arrives(arrival: Arrival, at: int, now: int) -> None:
+    """An IP packet of either family, as a TUN or `lo` has them."""
+    frame = arrival.packet.head
+    version = frame[at] >> 4 if len(frame) > at else 0
+    if version == 4:
+        ipv4_arrives(arrival, at, now)
+    elif version == 6:
+        ipv6_arrives(arrival, at, now)
+    else:
+        arrival.drop(DropReason.IP_BAD_VERSION)
+
+
+def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
+    """RFC 791, RFC 1122 3.2.1: validate, find out whether it is for us, pass on."""
+    frame = arrival.packet.head
+    size = len(frame) - at
+    if size < 20:
+        arrival.drop(DropReason.IP_TRUNCATED)
+        return
+    vihl, tos, total, _ident, fragment, ttl, protocol, _csum, src, dst = _ipv4_fields(
+        frame, at
+    )
+    ihl = (vihl & 0x0F) * 4
+    if vihl >> 4 != 4 or ihl < 20 or total < ihl:
+        arrival.drop(DropReason.IP_BAD_HEADER)
+        return
+    if total > size:
+        arrival.drop(DropReason.IP_TRUNCATED)
+        return
+    # a sum of 0 modulo 0xFFFF is right (RFC 1071); the header is never all zero
+    if int.from_bytes(frame[at : at + ihl], "big") % 0xFFFF:
+        arrival.drop(DropReason.IP_BAD_CHECKSUM)
+        return
+    arrival.start, arrival.end = at, at + total
+    arrival.src, arrival.dst, arrival.tos, arrival.ttl = src, dst, tos, ttl
+    if ihl == 20 and not fragment & 0x3FFF:
+        if protocol == 6:
+            connection = arrival.nic.stack.connection_table.get(
+                frame[at + 12 : at + 24]
+            )
+            if connection is not None and connection.nic is arrival.nic:
+                # an established pair of addresses was validated when it began
+                tcp_arrives(arrival, at + 20, now, connection)
+                return
+    elif ihl > 20 and not _options_allowed(arrival, at, ihl):
+        return
+    if not classify(arrival):
+        return
+    if fragment & 0x3FFF:
+        delivery.fragment_arrives(arrival, ihl, now)
+    else:
+        transport_arrives(arrival, protocol, at + ihl, now)
+
+
+def _options_allowed(arrival: Arrival, at: int, ihl: int) -> bool:
+    """IPv4 options: well formed, and no source route (RFC 7126 4.3, 4.4)."""
+    try:
+        options = ipv4.parse_options(arrival.packet.head[at + 20 : at + ihl])
+    except WireError:
+        arrival.drop(DropReason.IP_BAD_OPTIONS)
+        return False
+    if any(
+        kind in (ipv4.OPT_LOOSE_SOURCE_ROUTE, ipv4.OPT_STRICT_SOURCE_ROUTE)
+        for kind, _ in options
+    ):
+        arrival.drop(DropReason.IP_SOURCE_ROUTE)
+        return False
+    return True
+
+
+def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:
+    """RFC 8200's basic header; extension headers are unknown next headers."""
+    frame = arrival.packet.head
+    if len(frame) - at < 40:
+        arrival.drop(DropReason.IP_TRUNCATED)
+        return
+    first, length, protocol, ttl, src, dst = _ipv6_fields(frame, at)
+    if first >> 28 != 6:
+        arrival.drop(DropReason.IP_BAD_HEADER)
+        return
+    if at + 40 + length > len(frame):
+        arrival.drop(DropReason.IP_TRUNCATED)
+        return
+    arrival.start, arrival.end = at, at + 40 + length
+    arrival.src, arrival.dst, arrival.ttl = src, dst, ttl
+    arrival.tos = first >> 20 & 0xFF
+    if classify(arrival):
+        transport_arrives(arrival, protocol, at + 40, now)
+
+
+def classify(arrival: Arrival) -> bool:
+    """Is the packet for us, from somebody who may have sent it?
+
+    Sets `arrival.group` for broadcast and multicast. RFC 1122 3.2.1.3, 3.3.4.2.
+    """
+    nic, src, dst = arrival.nic, arrival.src, arrival.dst
+    stack = nic.stack
+    if nic.is_loopback:
+        if dst in stack.own or is_loopback(dst):
+            return True
+        arrival.drop(DropReason.NOT_FOR_US)
+        return False
+    # 0.0.0.0 is a host that does not know its address yet (RFC 1122 3.2.1.3 a): it may
+    # broadcast. Our own address from outside is spoofed or a loop.
+    if (
+        not (is_unicast(src) or is_unspecified(src))
+        or is_loopback(src)
+        or src in stack.own
+        or src in nic.broadcasts
+    ):
+        arrival.drop(DropReason.IP_BAD_SOURCE)
+        return False
+    if dst in nic.local:
+        if arrival.group:
+            # unicast IP in a link broadcast: RFC 1122 3.3.6 lets a host drop it
+            arrival.drop(DropReason.NOT_FOR_US)
+            return False
+        return True
+    if dst == BROADCAST4 or dst in nic.broadcasts:
+        arrival.group = True
+        return True
+    if is_multicast(dst):
+        arrival.group = True
+        if dst == b"\xe0\x00\x00\x01":  # all systems: every host is in (RFC 1112 4)
+            return True
+    elif stack.config.weak_host and dst in stack.own and not arrival.group:
+        return True
+    arrival.drop(DropReason.NOT_FOR_US)
+    return False
+
+
+def transport_arrives(arrival: Arrival, protocol: int, at: int, now: int) -> None:
+    if protocol == ipv4.PROTO_TCP:
+        if arrival.group or not is_unicast(arrival.src):
+            arrival.drop(DropReason.TCP_NOT_UNICAST)  # RFC 9293 MUST-57, MUST-63
+        else:
+            tcp_arrives(arrival, at, now)
+    elif protocol == ipv4.PROTO_UDP:
+        udp_arrives(arrival, at, now)
+    elif protocol == ipv4.PROTO_ICMP and len(arrival.dst) == 4:
+        delivery.icmp_arrives(arrival, at, now)
+    else:
+        delivery.unknown_protocol(arrival, now)
+
+
+def checksum_wrong(arrival: Arrival, at: int, protocol: int) -> bool:
+    """Is the transport checksum wrong? Walks the payload once, if nobody vouches.
+
+    Addresses lie right before the transport header but for options and IPv4's field
+    order, so pseudo-header and segment are one slice where that holds.
+    """
+    if arrival.packet.csum != CSUM_NONE:
+        return False
+    frame, end = arrival.packet.head, arrival.end
+    length = end - at
+    if at - arrival.start == (20 if len(arrival.dst) == 4 else 40):
+        data = frame[at - 2 * len(arrival.dst) : end]
+    else:
+        data = arrival.src + arrival.dst + frame[at:end]
+    n = int.from_bytes(data, "big")
+    if length & 1:
+        n <<= 8
+    return (n + protocol + length) % 0xFFFF != 0
+
+
+def tcp_arrives(
+    arrival: Arrival, at: int, now: int, connection: Connection | None = None
+) -> None:
+    """A segment: parse, verify, then to its connection or to `delivery`."""
+    packet = arrival.packet
+    frame, end = packet.head, arrival.end
+    if end - at < 20:
+        arrival.drop(DropReason.TCP_MALFORMED)
+        return
+    sport, dport, seq, ack, offset, flags, wnd, _csum, urgent = _tcp_fields(frame, at)
+    data = at + (offset >> 4) * 4
+    if data < at + 20 or data > end:
+        arrival.drop(DropReason.TCP_MALFORMED)
+        return
+    if packet.csum == CSUM_NONE and checksum_wrong(arrival, at, 6):
+        arrival.drop(DropReason.TCP_BAD_CHECKSUM)
+        return
+    size = end - data
+    body: bytes | memoryview
+    if size < COPY_BELOW or size * 2 < len(frame):
+        body = frame[data:end]
+    else:
+        body = memoryview(frame)[data:end]
+    options = frame[at + 20 : data] if data > at + 20 else b""
+    cuts = -(-size // packet.gso_size) if packet.gso_size and size else 1
+    stack = arrival.nic.stack
+    if connection is None:
+        key = arrival.src + arrival.dst + frame[at : at + 4]
+        connection = stack.connection_table.get(key)
+    if connection is not None:
+        connection.segment_arrives(
+            seq, ack, flags, wnd, urgent, options, body, now, cuts
+        )
+        stack.touched.append(connection)
+        if connection.done:
+            upkeep.forget_connection(stack, connection)
+        return
+    segment = Segment(sport, dport, seq, ack, flags, wnd, options, body)
+    delivery.segment_without_connection(arrival, key, segment, now)
+
+
+def udp_arrives(arrival: Arrival, at: int, now: int) -> None:
+    """RFC 768; a coalesced receive gives one datagram per cut."""
+    packet = arrival.packet
+    frame, end = packet.head, arrival.end
+    if end - at < 8:
+        arrival.drop(DropReason.UDP_MALFORMED)
+        return
+    sport, dport, length, csum = _udp_fields(frame, at)
+    if packet.gso_size:
+        length = end - at
+    if length < 8 or at + length > end or not dport:
+        arrival.drop(DropReason.UDP_MALFORMED)
+        return
+    arrival.end = end = at + length
+    # zero means "not computed" on IPv4 (RFC 768); IPv6 forbids it (RFC 8200 8.1)
+    if (csum and checksum_wrong(arrival, at, 17)) or (
+        not csum and len(arrival.dst) == 16
+    ):
+        arrival.drop(DropReason.UDP_BAD_CHECKSUM)
+        return
+    step = packet.gso_size or length
+    for start in range(at + 8, end, step) if end > at + 8 else (at + 8,):
+        data = frame[start : min(start + step, end)]
+        delivery.datagram_arrives(arrival, data, sport, dport, now)

@@ -1,0 +1,354 @@
+"""One interface of a Stack: its addresses, its neighbours and what waits to leave.
+
+The five methods of the contract are the Stack's, but for `receive` and `transmit`,
+which are per interface and here (docs/contract.md, section "Interfaces").
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from sansio_net.addresses import (
+    directed_broadcast,
+    format_ip,
+    format_mac,
+    is_unicast,
+    mask_ip,
+    pack_interface,
+    pack_ip,
+)
+from sansio_net.counters import DropReason
+from sansio_net.errors import LimitError, StateError
+from sansio_net.packet import Capabilities, Medium, Packet
+from sansio_net.protocols.arp import (
+    ArpCache,
+    Claimed,
+    Conflict,
+    ResolutionFailed,
+    Resolved,
+)
+from sansio_net.protocols.tcp import Connection
+
+from . import egress, ingress, upkeep
+from .deadlines import Entry
+from .events import (
+    AddressAdded,
+    AddressConflict,
+    AddressRemoved,
+    LinkDown,
+    LinkUp,
+)
+from .routes import Route
+
+if TYPE_CHECKING:
+    from .sockets import Sender
+    from .stack import Stack
+
+MIN_MTU: Final = 68  # RFC 791 3.2: every internet module must forward 68 octets
+MAX_MTU: Final = 65535
+
+InterfaceAddress: TypeAlias = str | IPv4Interface | IPv6Interface
+
+
+@dataclass(slots=True)
+class Address:
+    """An address of an interface. `usable` is False while RFC 5227 probes for it."""
+
+    ip: bytes
+    prefixlen: int
+    usable: bool = True
+    broadcast: bytes | None = None
+
+    def __str__(self) -> str:
+        return f"{format_ip(self.ip)}/{self.prefixlen}"
+
+    def covers(self, ip: bytes) -> bool:
+        """Is `ip` on this address's subnet?"""
+        return len(ip) == len(self.ip) and mask_ip(ip, self.prefixlen) == mask_ip(
+            self.ip, self.prefixlen
+        )
+
+
+class Interface:
+    """An interface; made by `Stack.add_interface` alone.
+
+    name, index, mac, mtu, medium, capabilities, addresses: read them freely.
+    """
+
+    __slots__ = (
+        "addresses",
+        "armed",
+        "arp",
+        "broadcasts",
+        "capabilities",
+        "has_carrier",
+        "index",
+        "is_loopback",
+        "is_up",
+        "local",
+        "mac",
+        "medium",
+        "mtu",
+        "name",
+        "outbox",
+        "parked",
+        "ready",
+        "rx_bytes",
+        "rx_packets",
+        "seen",
+        "silenced",
+        "stack",
+        "tx_bytes",
+        "tx_packets",
+    )
+
+    def __init__(
+        self,
+        stack: Stack,
+        index: int,
+        name: str,
+        mac: bytes,
+        mtu: int,
+        capabilities: Capabilities,
+        *,
+        is_loopback: bool = False,
+    ) -> None:
+        self.stack = stack
+        self.index = index
+        self.name = name
+        self.mac = mac
+        self.mtu = _checked_mtu(mtu)
+        self.capabilities = capabilities
+        self.medium = capabilities.medium
+        self.is_loopback = is_loopback
+        self.is_up = True
+        self.has_carrier = True
+        self.addresses: list[Address] = []
+        self.local: dict[bytes, Address] = {}  # usable addresses, by packed bytes
+        self.broadcasts: dict[bytes, Address] = {}  # directed broadcasts
+        self.ready: deque[Sender] = deque()  # who wants to send by this interface
+        self.outbox: deque[Packet] = deque()  # finished packets
+        self.parked: dict[bytes, list[Sender]] = {}  # by the neighbour they wait for
+        self.armed: Entry | None = None
+        self.silenced = False  # the last transmit had limit 0: law 4
+        self.seen = 0  # how many in `ready` know that nothing can leave
+        self.rx_packets = self.rx_bytes = self.tx_packets = self.tx_bytes = 0
+        self.arp: ArpCache | None = None
+        if self.medium is Medium.ETHERNET:
+            self.arp = ArpCache(
+                mac,
+                config=stack.config.arp,
+                entropy=stack.entropy.child(f"arp.{index}"),
+                counters=stack.tally,
+                trace=stack.trace,
+            )
+
+    def __repr__(self) -> str:
+        shown = " ".join(map(str, self.addresses))
+        mac = f" {format_mac(self.mac)}" if self.mac else ""
+        return f"<Interface {self.name}{mac} {shown}>"
+
+    # -- the two methods of the contract that are per interface
+
+    def receive(self, packets: Sequence[Packet | bytes], now: int) -> None:
+        """Take frames (IP packets where the medium is IP) as they came, in order."""
+        if not (self.is_up and self.has_carrier):
+            self.stack.tally.drop(DropReason.LINK_DOWN, len(packets))
+            return
+        ingress.receive(self, packets, now)
+
+    def transmit(self, now: int, limit: int = 64) -> list[Packet]:
+        """At most `limit` packets; limit 0 says the device is blocked (law 4)."""
+        self.silenced = limit <= 0
+        if self.silenced or not (self.is_up and self.has_carrier):
+            return []
+        return egress.transmit(self, now, limit)
+
+    def blocked(self) -> bool:
+        """Nothing can leave: down, no carrier, or the device has no room."""
+        return self.silenced or not (self.is_up and self.has_carrier)
+
+    def wants(self) -> bool:
+        """Would `transmit` give something, or does a verb wait for its first `now`?"""
+        if self.blocked():
+            return len(self.ready) > self.seen
+        arp = self.arp
+        return bool(self.ready or self.outbox or (arp is not None and arp.queued))
+
+    # -- the administrator's verbs
+
+    def up(self) -> None:
+        self._link(True, self.has_carrier)
+
+    def down(self) -> None:
+        self._link(False, self.has_carrier)
+
+    def carrier(self, up: bool) -> None:
+        """The cable's state, as the device reports it."""
+        self._link(self.is_up, up)
+
+    def _link(self, is_up: bool, has_carrier: bool) -> None:
+        before = self.is_up and self.has_carrier
+        self.is_up, self.has_carrier = is_up, has_carrier
+        after = is_up and has_carrier
+        if before != after:
+            self.seen = 0
+            self.stack.routes.version += 1  # routes over a downed interface are dead
+            if self.arp is not None and not after:
+                self.arp.flush()  # who is there when the link returns is not known
+            self.stack.report(LinkUp(self) if after else LinkDown(self))
+
+    def set_mtu(self, mtu: int) -> None:
+        """Raises ValueError outside 68..65535."""
+        self.mtu = _checked_mtu(mtu)
+        self.stack.routes.version += 1
+
+    def add_address(self, address: InterfaceAddress, *, probe: bool = False) -> None:
+        """``"10.0.0.2/24"``: usable at once and announced, or after RFC 5227's probes.
+
+        Reports AddressAdded when usable. Raises ValueError, StateError for an address
+        that is there already, LimitError.
+        """
+        ip, prefixlen = pack_interface(address)
+        if not is_unicast(ip):
+            raise ValueError(f"{format_ip(ip)} is not an address of one host")
+        if any(known.ip == ip for known in self.addresses):
+            raise StateError(f"{self.name} has {format_ip(ip)} already")
+        if len(self.addresses) >= self.stack.config.max_addresses:
+            raise LimitError(f"{self.name} has its maximum of addresses")
+        if len(ip) == 16 and self.arp is not None:
+            raise StateError("IPv6 on Ethernet needs neighbour discovery: not done yet")
+        added = Address(ip, prefixlen, False, directed_broadcast(ip, prefixlen))
+        self.addresses.append(added)
+        if self.arp is not None:
+            self.arp.claim(ip, probe=probe)
+        if self.arp is None or not probe:
+            self._use(added)
+
+    def _use(self, address: Address) -> None:
+        address.usable = True
+        self.local[address.ip] = address
+        if address.broadcast is not None:
+            self.broadcasts[address.broadcast] = address
+        stack = self.stack
+        stack.own[address.ip] = self
+        network = mask_ip(address.ip, address.prefixlen)
+        if not any(
+            other.usable
+            and other is not address
+            and other.prefixlen == address.prefixlen
+            and other.covers(network)
+            for other in self.addresses
+        ):
+            stack.routes.add(Route(network, address.prefixlen, self))
+        stack.routes.version += 1
+        if not self.is_loopback:
+            stack.report(AddressAdded(self, str(address)))
+
+    def remove_address(self, address: InterfaceAddress) -> None:
+        """Raises StateError for an address that is not there."""
+        text = str(address)
+        ip = pack_interface(address)[0] if "/" in text else pack_ip(text)
+        for known in self.addresses:
+            if known.ip == ip:
+                break
+        else:
+            raise StateError(f"{self.name} does not have {format_ip(ip)}")
+        self.addresses.remove(known)
+        if self.arp is not None:
+            self.arp.release(ip)
+        if known.usable:
+            self._disuse(known)
+        self.stack.report(AddressRemoved(self, str(known)))
+
+    def _disuse(self, address: Address) -> None:
+        stack = self.stack
+        del self.local[address.ip]
+        if stack.own.get(address.ip) is self:
+            del stack.own[address.ip]
+        self.broadcasts = {
+            other.broadcast: other
+            for other in self.local.values()
+            if other.broadcast is not None
+        }
+        if not any(
+            other.prefixlen == address.prefixlen and other.covers(address.ip)
+            for other in self.local.values()
+        ):
+            network = mask_ip(address.ip, address.prefixlen)
+            stack.routes.remove(network, address.prefixlen, self)
+        stack.routes.version += 1
+
+    # -- inner doors
+
+    def source_for(self, destination: bytes) -> bytes:
+        """The address to send from: one on the destination's subnet, else the first.
+
+        b"" when the interface has none of that family.
+        """
+        first = b""
+        for address in self.addresses:
+            if address.usable and len(address.ip) == len(destination):
+                if address.covers(destination):
+                    return address.ip
+                first = first or address.ip
+        return first
+
+    def settle_neighbours(self, now: int) -> None:
+        """Act on what the ARP cache found out; called after everything that feeds it."""
+        arp, stack = self.arp, self.stack
+        assert arp is not None
+        stack.deadlines.arm(self)
+        if not arp.pending_kinds:
+            return
+        for event in arp.events():
+            if isinstance(event, Resolved):
+                for sender in self.parked.pop(event.ip, ()):
+                    self.ready.append(sender)
+            elif isinstance(event, ResolutionFailed):
+                upkeep.neighbour_failed(stack, self, event.ip, event.packets, now)
+            elif isinstance(event, Claimed):
+                for address in self.addresses:
+                    if address.ip == event.ip and not address.usable:
+                        self._use(address)
+            elif isinstance(event, Conflict):
+                self._conflict(event)
+
+    def _conflict(self, event: Conflict) -> None:
+        for address in self.addresses:
+            if address.ip == event.ip:
+                mac = format_mac(event.mac)
+                self.stack.report(AddressConflict(self, str(address), mac))
+                if event.lost:  # never used, or given up (RFC 5227 2.1.1, 2.4)
+                    self.remove_address(str(address))
+                return
+
+    def note_blocked(self, now: int) -> None:
+        """Tell those who came to send that they cannot: their deadlines run (law 4)."""
+        stack = self.stack
+        for sender in list(islice(self.ready, self.seen, None)):
+            if isinstance(sender, Connection):
+                sender.blocked(now)
+                upkeep.settle_connection(stack, sender)
+        self.seen = len(self.ready)
+
+    # -- the interface stands for its ARP cache in the Stack's heap of deadlines
+
+    def deadline(self) -> int | None:
+        return self.arp.deadline() if self.arp is not None else None
+
+    def handle_timeout(self, now: int) -> None:
+        assert self.arp is not None
+        self.arp.handle_timeout(now)
+        self.settle_neighbours(now)
+
+
+def _checked_mtu(mtu: int) -> int:
+    if not MIN_MTU <= mtu <= MAX_MTU:
+        raise ValueError(f"an MTU is {MIN_MTU} to {MAX_MTU} bytes, not {mtu}")
+    return mtu

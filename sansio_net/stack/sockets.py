@@ -1,0 +1,212 @@
+"""Who listens where: listeners, datagram sockets, ports, and who gets what.
+
+A specific address beats a wildcard, an interface-bound socket beats both; a closed one
+gets nothing and is forgotten as soon as somebody passes by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2s
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from sansio_net.errors import AddressInUseError, LimitError
+from sansio_net.protocols.icmp import EchoSocket
+from sansio_net.protocols.tcp import Connection, Listener
+from sansio_net.protocols.udp import UdpSocket
+
+if TYPE_CHECKING:
+    from .interface import Interface
+    from .stack import Stack
+
+Sender: TypeAlias = Connection | UdpSocket | EchoSocket
+"""What hangs in an interface's ready queue."""
+
+Bound = TypeVar("Bound", Listener, UdpSocket)
+
+
+def connection_key(laddr: bytes, lport: int, raddr: bytes, rport: int) -> bytes:
+    """The addresses and ports as they lie in an inbound segment."""
+    return raddr + laddr + rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
+
+
+def fitness(bound: Listener | UdpSocket, dst: bytes, nic: Interface) -> int:
+    """How well a binding fits a packet to `dst` on `nic`; -1 for not at all."""
+    if bound.closed or (bound.nic is not None and bound.nic != nic.name):
+        return -1
+    laddr = bound.laddr
+    if laddr == dst:
+        score = 4
+    elif not laddr:
+        score = 0
+    elif len(laddr) == len(dst) and not any(laddr):
+        score = 1
+    else:
+        return -1
+    return score + (8 if bound.nic is not None else 0)
+
+
+class SocketTable:
+    """The listeners and datagram sockets of one Stack."""
+
+    __slots__ = ("_flow_key", "_ports", "_stack", "echoes", "listeners", "udp")
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.listeners: dict[int, list[Listener]] = {}
+        self.udp: dict[int, list[UdpSocket]] = {}
+        self.echoes: dict[int, EchoSocket] = {}
+        ports = stack.entropy.child("ports")
+        self._flow_key = ports.bytes(32)
+        self._ports = ports
+
+    def __len__(self) -> int:
+        return (
+            sum(map(len, self.listeners.values()))
+            + sum(map(len, self.udp.values()))
+            + len(self.echoes)
+        )
+
+    def check_room(self) -> None:
+        if len(self) >= self._stack.config.max_sockets:
+            raise LimitError("the socket table is full")
+
+    # -- who gets what
+
+    def listener_for(self, dst: bytes, port: int, nic: Interface) -> Listener | None:
+        best, best_score = None, -1
+        for listener in self._open(self.listeners, port):
+            score = fitness(listener, dst, nic)
+            if score > best_score:
+                best, best_score = listener, score
+        return best
+
+    def udp_for(
+        self,
+        src: bytes,
+        sport: int,
+        dst: bytes,
+        dport: int,
+        nic: Interface,
+        group: bool = False,
+    ) -> list[UdpSocket]:
+        """One socket for a unicast datagram, all that fit for a group's."""
+        found: list[UdpSocket] = []
+        best = -1
+        for socket in self._open(self.udp, dport):
+            score = fitness(socket, b"" if group and not socket.laddr else dst, nic)
+            if group and score < 0 and any(socket.laddr):
+                # bound to a unicast address: broadcasts to its subnet are its as well
+                score = fitness(socket, socket.laddr, nic)
+                score = score if socket.laddr in nic.local else -1
+            if score < 0:
+                continue
+            if socket.raddr is not None:
+                if (socket.raddr, socket.rport) != (src, sport):
+                    continue
+                score += 16
+            if group or score == best:
+                found.append(socket)
+            elif score > best:
+                found = [socket]
+            best = max(best, score)
+        if group or len(found) < 2:
+            return found
+        # several share the port: a flow stays with one of them
+        flow = blake2s(
+            src + dst + sport.to_bytes(2, "big"), key=self._flow_key, digest_size=8
+        )
+        return [found[int.from_bytes(flow.digest(), "big") % len(found)]]
+
+    def _open(self, table: dict[int, list[Bound]], port: int) -> Iterable[Bound]:
+        """The open sockets of a port; closed ones are forgotten on the way."""
+        bound = table.get(port)
+        if bound is None:
+            return ()
+        if any(one.closed for one in bound):
+            bound[:] = [one for one in bound if not one.closed]
+            if not bound:
+                del table[port]
+        return bound
+
+    # -- binding
+
+    def add_listener(self, listener: Listener) -> None:
+        """Raises AddressInUseError for the same address, port and interface twice."""
+        for other in self._open(self.listeners, listener.lport):
+            if (other.laddr, other.nic) == (listener.laddr, listener.nic):
+                raise AddressInUseError()
+        self.listeners.setdefault(listener.lport, []).append(listener)
+
+    def add_udp(self, socket: UdpSocket) -> None:
+        """Raises AddressInUseError unless every socket there says `reuse`."""
+        for other in self._open(self.udp, socket.lport):
+            same = (other.laddr, other.nic) == (socket.laddr, socket.nic)
+            peer = (other.raddr, other.rport) == (socket.raddr, socket.rport)
+            if same and peer and not (other.reuse and socket.reuse):
+                raise AddressInUseError()
+        self.udp.setdefault(socket.lport, []).append(socket)
+
+    def forget(self, socket: UdpSocket | EchoSocket) -> None:
+        if isinstance(socket, EchoSocket):
+            self.echoes.pop(socket.identifier, None)
+        else:
+            self._open(self.udp, socket.lport)
+
+    def open_sockets(self) -> list[Listener | UdpSocket | EchoSocket]:
+        """All that are open, listeners first, each kind in the order of its ports."""
+        found: list[Listener | UdpSocket | EchoSocket] = []
+        for port in list(self.listeners):
+            found += self._open(self.listeners, port)
+        for port in list(self.udp):
+            found += self._open(self.udp, port)
+        return found + [echo for echo in self.echoes.values() if not echo.closed]
+
+    def close(self) -> None:
+        """Close everything."""
+        for socket in self.open_sockets():
+            socket.close()
+
+    # -- ports
+
+    def udp_port(self) -> int:
+        """A random port that no socket has (RFC 6056 3.3.1)."""
+        return self._free_port(0, lambda port: port not in self.udp)
+
+    def listen_port(self) -> int:
+        return self._free_port(0, lambda port: port not in self.listeners)
+
+    def connect_port(self, laddr: bytes, raddr: bytes, rport: int) -> int:
+        """RFC 6056 3.3.3, simple hash-based: the offset depends on the peer."""
+        endpoint = laddr + raddr + rport.to_bytes(2, "big")
+        digest = blake2s(endpoint, key=self._flow_key, digest_size=8).digest()
+        stack = self._stack
+
+        def free(port: int) -> bool:
+            key = connection_key(laddr, port, raddr, rport)
+            return (
+                key not in stack.connection_table
+                and key not in stack.time_wait
+                and port not in self.listeners
+            )
+
+        return self._free_port(int.from_bytes(digest, "big"), free)
+
+    def echo_identifier(self) -> int:
+        """A free ICMP identifier. Raises AddressInUseError."""
+        start = self._ports.below(0x10000)
+        for step in range(0x10000):
+            identifier = (start + step) & 0xFFFF
+            if identifier not in self.echoes:
+                return identifier
+        raise AddressInUseError("no echo identifier is free")
+
+    def _free_port(self, offset: int, free: Callable[[int], bool]) -> int:
+        first, last = self._stack.config.ephemeral_ports
+        span = last - first + 1
+        start = offset + self._ports.below(span)
+        for step in range(span):
+            port = first + (start + step) % span
+            if free(port):
+                return port
+        raise AddressInUseError("no ephemeral port is free")

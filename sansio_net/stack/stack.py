@@ -1,0 +1,505 @@
+"""The Stack: the only place where protocols meet.
+
+Any number per process, several interfaces each. The five methods of the contract, the
+verbs a program calls, and the inner doors through which the way in (`ingress`,
+`delivery`) and the way out (`egress`) reach the tables. docs/contract.md has the laws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sansio_net.addresses import (
+    BROADCAST4,
+    SocketAddress,
+    is_loopback,
+    is_multicast,
+    pack_endpoint,
+    pack_ip,
+    pack_mac,
+)
+from sansio_net.counters import Counters
+from sansio_net.entropy import Entropy
+from sansio_net.errors import (
+    AddressInUseError,
+    AddressNotAvailableError,
+    LimitError,
+    StateError,
+    Unreachable,
+)
+from sansio_net.machine import ASAP, PICKLE_VERSION, earliest
+from sansio_net.packet import Capabilities, Medium, Packet
+from sansio_net.protocols.icmp import EchoSocket, Icmp
+from sansio_net.protocols.reassembly import Reassembler
+from sansio_net.protocols.tcp import Connection, IsnGenerator, Listener, TimeWaitTable
+from sansio_net.protocols.tcp.options import TcpOptions
+from sansio_net.protocols.udp import UdpSocket
+from sansio_net.trace import Trace
+
+from . import egress, upkeep
+from .closing import Closing
+from .config import StackConfig
+from .deadlines import Deadlines
+from .events import Event, StackClosed
+from .interface import Interface, InterfaceAddress
+from .routes import RouteTable, make_route
+from .sockets import SocketTable, connection_key
+
+LO_BATCH: Final = 64  # packets that handle_timeout delivers from lo
+
+
+class Stack:
+    """A TCP/IP host as a machine.
+
+    config: the options. seed: at least 16 bytes, the only randomness; the same seed and
+    the same calls give the same bytes. trace: None, or a list that all parts append to.
+
+    With exactly one interface besides `lo`, `receive` and `transmit` are that
+    interface's and the Stack is a Machine; with more they raise StateError.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_interfaces",
+        "_last_id",
+        "_reports",
+        "config",
+        "connection_table",
+        "deadlines",
+        "entropy",
+        "hops",
+        "icmp",
+        "idents",
+        "isn",
+        "lo",
+        "notified",
+        "own",
+        "reassembler",
+        "routes",
+        "socket_table",
+        "tally",
+        "time_wait",
+        "touched",
+        "trace",
+    )
+
+    def __init__(
+        self,
+        config: StackConfig | None = None,
+        seed: bytes = b"",
+        *,
+        trace: Trace | None = None,
+    ) -> None:
+        self.config = config = config if config is not None else StackConfig()
+        self.entropy = Entropy(seed)
+        self.trace = trace
+        self.tally = Counters()
+        self.deadlines = Deadlines()
+        self.routes = RouteTable(config.max_routes)
+        self.hops: dict[tuple[bytes, int], egress.Hop] = {}
+        self.own: dict[bytes, Interface] = {}  # our usable addresses
+        self.connection_table: dict[bytes, Connection] = {}
+        self.touched: list[Connection] = []  # connections of the batch being received
+        self.notified: list[Connection | Listener | UdpSocket | EchoSocket] = []
+        self._reports: list[Event] = []
+        self.isn = IsnGenerator(self.entropy.child("isn"))
+        self.icmp = Icmp(
+            config.icmp, self.entropy.child("icmp"), self.tally, self.trace
+        )
+        self.reassembler = Reassembler(
+            config.reassembly, counters=self.tally, trace=self.trace
+        )
+        self.time_wait = TimeWaitTable(config.max_time_wait, counters=self.tally)
+        self.socket_table = SocketTable(self)
+        self.idents = [
+            int.from_bytes(self.entropy.child(f"ipid.{n}").bytes(2), "big")
+            for n in range(upkeep.IDENT_BUCKETS)
+        ]
+        self._last_id = 0
+        self._closing = Closing()
+        self._interfaces: dict[str, Interface] = {}
+        self.lo = self._add_lo()
+
+    def _add_lo(self) -> Interface:
+        capabilities = Capabilities(
+            mtu=65535, medium=Medium.IP, checksum=True, gso_max=65535
+        )
+        lo = Interface(self, 1, "lo", b"", 65535, capabilities, is_loopback=True)
+        self._interfaces["lo"] = lo
+        for address in ("127.0.0.1/8", "::1/128"):
+            lo.add_address(address)
+        return lo
+
+    def __repr__(self) -> str:
+        return f"<Stack {list(self._interfaces.values())[1:]}>"
+
+    def __getstate__(self) -> tuple[int, dict[str, object]]:
+        return PICKLE_VERSION, {name: getattr(self, name) for name in self.__slots__}
+
+    def __setstate__(self, state: tuple[int, dict[str, object]]) -> None:
+        version, slots = state
+        if version != PICKLE_VERSION:
+            raise StateError(f"a pickle of version {version}, not {PICKLE_VERSION}")
+        for name, value in slots.items():
+            setattr(self, name, value)
+
+    # -- the five methods
+
+    def receive(self, items: Sequence[Packet | bytes], now: int) -> None:
+        self._only().receive(items, now)
+
+    def handle_timeout(self, now: int) -> None:
+        """Do what is due; deliver at most 64 packets that lie on `lo`."""
+        lo = self.lo
+        if lo.ready or lo.outbox:
+            lo.receive(lo.transmit(now, LO_BATCH), now)
+        for part in self.deadlines.due(now):
+            part.handle_timeout(now)
+            if isinstance(part, Connection):
+                upkeep.settle_connection(self, part)
+            else:
+                self.deadlines.arm(part)
+            if part is self.reassembler:
+                upkeep.report_reassembly(self, now)
+        for nic in self._interfaces.values():
+            if nic.blocked() and len(nic.ready) > nic.seen:
+                nic.note_blocked(now)
+        self._closing.handle_timeout(self, now)
+
+    def next_timeout(self) -> int | None:
+        if self.notified or self._reports or self._closing.is_due(self):
+            return ASAP
+        if any(nic.wants() for nic in self._interfaces.values()):
+            return ASAP
+        return earliest(self.deadlines.earliest(), self._closing.at)
+
+    def events(self) -> list[Event]:
+        out, self._reports = self._reports, []
+        if self.notified:
+            batch = self.notified[:]
+            self.notified.clear()  # the list is shared with the parts
+            for part in batch:
+                part.drain(out)
+                if isinstance(part, Connection) and part.done and not part.queued:
+                    upkeep.forget_connection(self, part)
+        if self._closing.report(self):
+            out.append(StackClosed(self))
+        return out
+
+    def transmit(self, now: int, limit: int = 64) -> list[Packet]:
+        return self._only().transmit(now, limit)
+
+    def _only(self) -> Interface:
+        if len(self._interfaces) != 2:
+            raise StateError("ask the interface: the Stack has not exactly one")
+        return list(self._interfaces.values())[1]
+
+    # -- verbs: interfaces, addresses, routes
+
+    def add_interface(
+        self,
+        name: str | None = None,
+        mac: str | bytes | None = None,
+        addresses: Sequence[InterfaceAddress] = (),
+        mtu: int | None = None,
+        capabilities: Capabilities | None = None,
+        probe: bool = False,
+    ) -> Interface:
+        """A new interface, up; "eth0", "eth1", ... by default.
+
+        mac: by default locally administered and from the entropy. mtu: the device's
+        by default. probe: the addresses are used after RFC 5227's probes. Raises
+        StateError for a name that is taken, ValueError.
+        """
+        self._check_open()
+        capabilities = capabilities if capabilities is not None else Capabilities()
+        index = max(nic.index for nic in self._interfaces.values()) + 1
+        if name is None:
+            name = f"eth{index - 2}"
+        if name in self._interfaces:
+            raise StateError(f"there is an interface {name} already")
+        packed = b""
+        if capabilities.medium is Medium.ETHERNET:
+            random = self.entropy.child(f"mac.{index}").bytes(6)
+            # locally administered, unicast (IEEE 802-2014 8.4)
+            default = bytes((random[0] & 0xFC | 0x02,)) + random[1:]
+            packed = pack_mac(mac) if mac is not None else default
+            if packed[0] & 1:
+                raise ValueError("a group address is not an interface's MAC")
+        size = mtu if mtu is not None else capabilities.mtu
+        nic = Interface(self, index, name, packed, size, capabilities)
+        self._interfaces[name] = nic
+        self.routes.version += 1
+        for address in addresses:
+            nic.add_address(address, probe=probe)
+        return nic
+
+    def remove_interface(self, nic: Interface) -> None:
+        """Its connections are lost; its addresses and routes go with it."""
+        if nic is self.lo or self._interfaces.get(nic.name) is not nic:
+            raise StateError(f"{nic.name} is not a removable interface of this stack")
+        for address in list(nic.addresses):
+            nic.remove_address(str(address))
+        self.routes.remove_interface(nic)
+        del self._interfaces[nic.name]
+        self.deadlines.disarm(nic)
+        nic.is_up = False
+        upkeep.interface_gone(self, nic)
+
+    def interface(self, name: str) -> Interface:
+        """Raises StateError for a name that nobody has."""
+        nic = self._interfaces.get(name)
+        if nic is None:
+            raise StateError(f"no such interface: {name}")
+        return nic
+
+    def interfaces(self) -> list[Interface]:
+        """All of them, `lo` first, in the order of their creation."""
+        return list(self._interfaces.values())
+
+    def add_route(
+        self,
+        destination: str,
+        *,
+        via: str | None = None,
+        nic: Interface | None = None,
+        metric: int = 0,
+    ) -> None:
+        """``("default", via="10.0.0.1")``; the interface is the one that reaches `via`.
+
+        Raises ValueError, Unreachable where `via` is on no subnet of ours.
+        """
+        if nic is None:
+            direct = self.routes.lookup(pack_ip(via)) if via is not None else None
+            if direct is None or direct.via:
+                raise Unreachable(f"no interface reaches {via or destination}")
+            nic = direct.nic
+        self.routes.add(make_route(destination, nic, via, metric))
+
+    def remove_route(
+        self, destination: str, *, via: str | None = None, nic: Interface | None = None
+    ) -> None:
+        """Raises StateError for a route that is not there."""
+        wanted = make_route(destination, nic or self.lo, via)
+        self.routes.remove(wanted.network, wanted.prefixlen, nic)
+
+    # -- verbs: connections and sockets
+
+    def tcp_listen(
+        self,
+        address: SocketAddress,
+        *,
+        backlog: int = 128,
+        nic: Interface | None = None,
+        options: TcpOptions | None = None,
+    ) -> Listener:
+        """Host "" is every address of both families; port 0 takes an ephemeral one.
+
+        Raises AddressInUseError, AddressNotAvailableError, LimitError.
+        """
+        self._check_open()
+        laddr, lport = self._local(address)
+        self.socket_table.check_room()
+        listener = Listener(
+            laddr,
+            lport or self.socket_table.listen_port(),
+            backlog=backlog,
+            options=options if options is not None else self.config.tcp,
+            isn=self.isn,
+            id=self.next_id(),
+            nic=nic.name if nic is not None else None,
+            notified=self.notified,
+            counters=self.tally,
+            trace=self.trace,
+        )
+        self.socket_table.add_listener(listener)
+        return listener
+
+    def tcp_connect(
+        self,
+        address: SocketAddress,
+        *,
+        local: SocketAddress | None = None,
+        nic: Interface | None = None,
+        options: TcpOptions | None = None,
+    ) -> Connection:
+        """Start a connection; Connected or ConnectionLost follows.
+
+        Raises Unreachable without a route, AddressInUseError, LimitError.
+        """
+        self._check_open()
+        raddr, rport = pack_endpoint(address)
+        if not raddr or not rport:
+            raise ValueError(f"a peer has an address and a port: {address!r}")
+        laddr, lport = self._local(local if local is not None else ("", 0))
+        laddr = self.source_for(raddr, laddr, nic.name if nic is not None else None)
+        lport = lport or self.socket_table.connect_port(laddr, raddr, rport)
+        key = connection_key(laddr, lport, raddr, rport)
+        if key in self.connection_table or key in self.time_wait:
+            raise AddressInUseError
+        hop = egress.find_hop(self, raddr, nic)
+        assert hop is not None  # source_for found one
+        connection = Connection(
+            laddr,
+            lport,
+            raddr,
+            rport,
+            isn=self.isn,
+            options=options if options is not None else self.config.tcp,
+            id=self.next_id(),
+            mtu=hop.nic.mtu,
+            gso_max=hop.nic.capabilities.gso_max,
+            ready=hop.nic.ready,
+            notified=self.notified,
+            counters=self.tally,
+            trace=self.trace,
+        )
+        self._check_connections()
+        connection.hop, connection.nic = hop, hop.nic
+        self.connection_table[key] = connection
+        connection.connect()
+        return connection
+
+    def udp_bind(
+        self,
+        address: SocketAddress,
+        *,
+        peer: SocketAddress | None = None,
+        nic: Interface | None = None,
+        broadcast: bool = False,
+        reuse: bool = False,
+    ) -> UdpSocket:
+        """A datagram socket, connected if `peer` is given.
+
+        Raises AddressInUseError, AddressNotAvailableError, LimitError, Unreachable.
+        """
+        self._check_open()
+        laddr, lport = self._local(address)
+        self.socket_table.check_room()
+        raddr, rport = pack_endpoint(peer) if peer is not None else (None, None)
+        if raddr is not None:
+            laddr = self.source_for(raddr, laddr, nic.name if nic else None)
+        socket = UdpSocket(
+            laddr,
+            lport or self.socket_table.udp_port(),
+            raddr=raddr,
+            rport=rport,
+            nic=nic.name if nic is not None else None,
+            broadcast=broadcast,
+            reuse=reuse,
+            options=self.config.udp,
+            router=self,
+            id=self.next_id(),
+            ready=(nic or self._first()).ready,
+            notified=self.notified,
+            counters=self.tally,
+            trace=self.trace,
+        )
+        self.socket_table.add_udp(socket)
+        return socket
+
+    def echo_open(self, nic: Interface | None = None) -> EchoSocket:
+        """A ping socket; its identifier is its own among the stack's."""
+        self._check_open()
+        self.socket_table.check_room()
+        echo = EchoSocket(
+            self.socket_table.echo_identifier(),
+            nic=nic.name if nic is not None else None,
+            router=self,
+            id=self.next_id(),
+            ready=(nic or self._first()).ready,
+            notified=self.notified,
+            counters=self.tally,
+            trace=self.trace,
+        )
+        self.socket_table.echoes[echo.identifier] = echo
+        return echo
+
+    def close(self, timeout: int) -> None:
+        """FIN everywhere, RST for what is left after `timeout` ns, then StackClosed."""
+        self._closing.ask(timeout)
+        self.socket_table.close()
+        for connection in list(self.connection_table.values()):
+            connection.close()
+
+    # -- verbs: looking
+
+    def connections(self) -> list[Connection]:
+        """The live connections, half-open ones too; TIME-WAIT is not among them."""
+        return list(self.connection_table.values())
+
+    def connection(self, id: int) -> Connection:
+        """The connection of that id, also in a copy. Raises StateError."""
+        for connection in self.connection_table.values():
+            if connection.id == id:
+                return connection
+        raise StateError(f"no connection {id}")
+
+    def sockets(self) -> list[Listener | UdpSocket | EchoSocket]:
+        """The open listeners and datagram sockets."""
+        return self.socket_table.open_sockets()
+
+    def socket(self, id: int) -> Listener | UdpSocket | EchoSocket:
+        """The listener or socket of that id, also in a copy. Raises StateError."""
+        for socket in self.sockets():
+            if socket.id == id:
+                return socket
+        raise StateError(f"no socket {id}")
+
+    def counters(self) -> dict[str, int]:
+        """Everything counted, by name; an interface's own as ``eth0.rx_packets``."""
+        named = self.tally.as_dict()
+        for nic in self._interfaces.values():
+            for name in ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes"):
+                named[f"{nic.name}.{name}"] = getattr(nic, name)
+        return named
+
+    # -- what the parts ask (machine.Router) and the inner doors need
+
+    def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
+        return upkeep.source_for(self, destination, source, self.named(nic))
+
+    def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
+        return destination == BROADCAST4 or any(
+            destination in one.broadcasts
+            for one in self._interfaces.values()
+            if nic is None or one.name == nic
+        )
+
+    def named(self, nic: str | None) -> Interface | None:
+        """The interface a socket is bound to; None for any."""
+        return self._interfaces.get(nic) if nic is not None else None
+
+    def next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def report(self, event: Event) -> None:
+        """Queue an event of the Stack's own; the same is not queued twice."""
+        if event not in self._reports:
+            self._reports.append(event)
+
+    def _first(self) -> Interface:
+        """Where a socket's output waits until its route is looked up."""
+        return self.interfaces()[1] if len(self._interfaces) > 1 else self.lo
+
+    def _local(self, address: SocketAddress) -> tuple[bytes, int]:
+        laddr, lport = pack_endpoint(address)
+        if (
+            any(laddr)
+            and laddr not in self.own
+            and not is_loopback(laddr)
+            and not is_multicast(laddr)
+            and not self.is_broadcast(laddr, None)
+        ):
+            raise AddressNotAvailableError
+        return laddr, lport
+
+    def _check_open(self) -> None:
+        if self._closing.phase:
+            raise StateError("the stack is closed")
+
+    def _check_connections(self) -> None:
+        if len(self.connection_table) >= self.config.max_connections:
+            raise LimitError("the connection table is full")
