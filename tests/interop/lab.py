@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -34,6 +35,11 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = 10.0) -> 
         assert time.monotonic() < end, f"still not after {timeout} s: {what}"
         time.sleep(0.02)
     return answer
+
+
+def pattern(size: int) -> bytes:
+    """The bytes that a transfer of `size` carries, the same in every process."""
+    return random.Random(size).randbytes(size)
 
 
 class Process:
@@ -191,7 +197,7 @@ class Host:
     def ip(self, command: str) -> str:
         return self.run("ip", *command.split())
 
-    def sysctl(self, name: str, value: int) -> None:
+    def sysctl(self, name: str, value: int | str) -> None:
         self.run("sysctl", "-qw", f"{name}={value}")
 
     def start(

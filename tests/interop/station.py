@@ -1,0 +1,252 @@
+"""Our stack as a test's program: one app on one link, lossy if asked.
+
+``python -m tests.interop.station sink --link tap:tap0 -a 10.0.0.2/24 ...`` prints
+`ready`, `first byte` once, and a JSON report when it ends: after `--streams`
+connections, or at Ctrl-C. It uses what any embedder would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import json
+import signal
+import sys
+from typing import Any
+
+from sansio_net.drivers.loop import Device, Loop
+from sansio_net.drivers.memory import LinkedDevice
+from sansio_net.drivers.rawsock import RawSocketDevice
+from sansio_net.drivers.tap import TapDevice
+from sansio_net.entropy import Entropy
+from sansio_net.errors import SansioNetError
+from sansio_net.packet import Medium
+from sansio_net.protocols.tcp import Connection
+from sansio_net.stack import Stack, StackConfig
+from sansio_net.stack.events import (
+    Accepted,
+    Closed,
+    Connected,
+    ConnectionLost,
+    DataReceived,
+    EofReceived,
+    Event,
+    SpaceFreed,
+    UdpReceived,
+)
+from sansio_net.testing import Link
+from sansio_net.units import parse_duration
+
+from .lab import pattern
+
+CHUNK = 1 << 18
+
+
+class Stream:
+    """One connection: sends what it was told, reads all, closes when both are done."""
+
+    def __init__(self, conn: Connection, to_send: bytes, echo: bool) -> None:
+        self.conn = conn
+        self.to_send = memoryview(to_send)
+        self.echo = echo
+        self.sent = 0
+        self.received = 0
+        self.digest = hashlib.sha256()
+        self.error: str | None = None
+        self.peer_ended = False
+        self.ended = False  # our FIN is asked for
+
+    def write(self) -> None:
+        if self.ended:
+            return
+        while self.sent < len(self.to_send):
+            chunk = self.to_send[self.sent : self.sent + CHUNK]
+            taken = self.conn.send(chunk)
+            self.sent += taken
+            if taken < len(chunk):
+                return
+        if not self.echo or self.peer_ended:
+            self.ended = True
+            self.conn.shutdown()
+
+    def read(self) -> None:
+        while data := self.conn.recv(CHUNK):
+            self.received += len(data)
+            self.digest.update(data)
+            if self.echo:
+                self.to_send = memoryview(bytes(self.to_send[self.sent :]) + data)
+                self.sent = 0
+                self.write()
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "received": self.received,
+            "sha256": self.digest.hexdigest(),
+            "sent": self.sent,
+            "error": self.error,
+        }
+
+
+class App:
+    """What the stack's events lead to, as a function of them."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.echo = args.app == "echo"
+        self.to_send = pattern(args.size) if args.app in ("source", "send") else b""
+        self.streams: dict[int, Stream] = {}
+        self.reports: list[dict[str, Any]] = []
+        self.paused = args.pause > 0
+        self.loop: Loop[Any, Event] | None = None
+
+    def __call__(self, events: list[Event], now: int) -> bool:
+        for event in events:
+            if isinstance(event, Accepted):
+                self.open(event.conn)
+            elif isinstance(event, Connected):
+                self.streams[event.conn.id].write()
+            elif isinstance(event, DataReceived):
+                self.data(self.streams[event.conn.id])
+            elif isinstance(event, SpaceFreed):
+                self.streams[event.conn.id].write()
+            elif isinstance(event, EofReceived):
+                stream = self.streams[event.conn.id]
+                stream.peer_ended = True
+                if not self.paused:
+                    stream.read()
+                    stream.write()
+            elif isinstance(event, ConnectionLost):
+                self.over(event.conn, type(event.error).__name__)
+            elif isinstance(event, Closed):
+                self.over(event.conn, None)
+            elif isinstance(event, UdpReceived):
+                while (datagram := event.sock.receive()) is not None:
+                    event.sock.send_to(datagram.data, datagram.source)
+        return 0 < self.args.streams <= len(self.reports)
+
+    def open(self, conn: Connection) -> None:
+        stream = self.streams[conn.id] = Stream(conn, self.to_send, self.echo)
+        if conn.listener is not None:
+            stream.write()
+
+    def data(self, stream: Stream) -> None:
+        if not stream.received and not any(s.received for s in self.streams.values()):
+            print("first byte", flush=True)
+            if self.paused and self.loop is not None:
+                self.loop.call_at(self.loop.now + self.args.pause, self.go_on)
+        if self.paused:
+            return
+        stream.read()
+        if self.args.abort_after and stream.received >= self.args.abort_after:
+            stream.conn.abort()
+
+    def go_on(self, now: int) -> None:
+        self.paused = False
+        for stream in self.streams.values():
+            stream.read()
+            stream.write()
+
+    def over(self, conn: Connection, error: str | None) -> None:
+        stream = self.streams.pop(conn.id)
+        try:
+            stream.read()  # what had arrived
+        except SansioNetError:
+            pass
+        stream.error = error
+        self.reports.append(stream.report())
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser()
+    made.add_argument("app", choices=["echo", "sink", "source", "send", "fetch"])
+    made.add_argument("--link", required=True)
+    made.add_argument("-a", "--address", required=True)
+    made.add_argument("--mac")
+    made.add_argument("--host-address")
+    made.add_argument("--port", type=int, default=8888)
+    made.add_argument("--peer")
+    made.add_argument("--size", type=int, default=0)
+    made.add_argument("--streams", type=int, default=0, help="end after so many")
+    made.add_argument("--loss", default="0")
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--user-timeout", type=parse_duration, default=0)
+    made.add_argument("--pause", type=parse_duration, default=0)
+    made.add_argument("--abort-after", type=int, default=0)
+    made.add_argument("--no-icmp-limit", action="store_true")
+    made.add_argument("--record")
+    return made
+
+
+def open_device(args: argparse.Namespace) -> Device:
+    kind, _, name = args.link.partition(":")
+    device: Device
+    if kind == "veth":
+        device = RawSocketDevice(name)
+    else:
+        medium = Medium.ETHERNET if kind == "tap" else Medium.IP
+        device = TapDevice(name, medium=medium, host_address=args.host_address)
+    if args.loss != "0":
+        link = Link(args.seed, medium=device.capabilities.medium, loss=args.loss)
+        device = LinkedDevice(device, link)
+    return device
+
+
+def make_stack(args: argparse.Namespace) -> Stack:
+    config = StackConfig()
+    if args.no_icmp_limit:
+        config.icmp.ratelimit = 0
+        config.icmp.msgs_per_sec = 0
+    if args.user_timeout:
+        config.tcp.user_timeout = args.user_timeout
+    return Stack(config, Entropy.of(args.seed).bytes(32))
+
+
+def start(stack: Stack, app: App) -> None:
+    """The verbs before the first turn, the same in a replay."""
+    args = app.args
+    if args.peer:
+        host, _, port = args.peer.rpartition(":")
+        app.open(stack.tcp_connect((host, int(port))))
+    else:
+        stack.tcp_listen(("", args.port), backlog=512)
+    if app.echo:
+        stack.udp_bind(("", args.port))
+
+
+def main(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    app = App(args)
+    stack = make_stack(args)
+    device = open_device(args)
+    nic = stack.add_interface(
+        mac=args.mac,
+        addresses=[args.address],
+        mtu=device.capabilities.mtu,
+        capabilities=device.capabilities,
+    )
+    start(stack, app)
+    run(stack, nic, device, app)
+    report = {"streams": app.reports, "counters": stack.counters()}
+    # nothing may hold what is over: counted before any collection
+    app.streams.clear()
+    report["held"] = sum(type(o) is Connection for o in gc.get_objects())
+    print(json.dumps(report), flush=True)
+    device.close()
+    return 0
+
+
+def run(stack: Stack, nic: Any, device: Device, app: App) -> None:
+    # what is over must go by itself: no collection helps
+    gc.disable()
+    with Loop(stack, {nic: device}) as loop:
+        app.loop = loop
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: loop.stop())
+        loop.call_at(0, lambda now: print("ready", flush=True))
+        loop.run(app)
+    app.loop = None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
