@@ -1,0 +1,137 @@
+"""``python -m benchmarks.micro``: the cost of a packet inside the process, no device.
+
+Nanoseconds per packet, the best of several rounds: the least that the machine can do.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+
+from sansio_net.packet import Packet
+from sansio_net.protocols.tcp import Connection
+from sansio_net.stack import Stack
+from sansio_net.units import MICROSECOND, SECOND
+from sansio_net.wire.icmp import build_icmp
+from sansio_net.wire.ipv4 import build_ipv4, parse_ipv4
+from sansio_net.wire.segment import flatten
+from sansio_net.wire.tcp import parse_tcp
+
+from .memory import exchange, stack_pair
+
+ROUNDS = 7
+BATCH = 64
+
+
+def best(run: Callable[[], int]) -> float:
+    """The least nanoseconds per packet of several rounds; `run` says how many."""
+    costs = []
+    gc.disable()
+    for _ in range(ROUNDS):
+        start = time.perf_counter_ns()
+        packets = run()
+        costs.append((time.perf_counter_ns() - start) / packets)
+    gc.enable()
+    return min(costs)
+
+
+def connected() -> tuple[Stack, Stack, Connection]:
+    one, other = stack_pair()
+    other.tcp_listen(("", 80))
+    conn = one.tcp_connect(("10.0.0.2", 80))
+    exchange(one, other, SECOND)
+    return one, other, conn
+
+
+def parse() -> Callable[[], int]:
+    """The headers of a full segment as one of our connections sends it."""
+    one, _, conn = connected()
+    conn.send(bytes(1460))
+    packet = flatten(one.transmit(SECOND)[0])[0]
+
+    def run() -> int:
+        n = 2_000
+        for _ in range(n):
+            header = parse_ipv4(packet)
+            parse_tcp(packet, header.header_length, header.total_length)
+        return n
+
+    return run
+
+
+def echo() -> Callable[[], int]:
+    """An echo request in, its reply out, 64 in a batch."""
+    _, other = stack_pair()
+    message = build_icmp(8, 0, bytes(4), bytes(56))
+    header = build_ipv4(b"\n\0\0\1", b"\n\0\0\2", 1, len(message))
+    request = header + message
+    now = SECOND
+
+    def run() -> int:
+        nonlocal now
+        answered = 0
+        for _ in range(20):
+            now += MICROSECOND
+            other.receive([request] * BATCH, now)
+            other.handle_timeout(now)
+            other.events()
+            answered += len(other.transmit(now))
+        return answered
+
+    return run
+
+
+def transfer(payload: int) -> tuple[float, float, float]:
+    """A bulk transfer: sending a segment, receiving one, and cutting it for a plain
+    device; batches of what one turn gives."""
+    one, other, conn = connected()
+    peer = next(iter(other.connections.values()))
+    data = bytes(payload) * 64
+    now = SECOND
+    sending = receiving = cutting = 0
+    segments = 0
+    clock = time.perf_counter_ns
+    gc.disable()
+    for _ in range(400):
+        now += 100 * MICROSECOND
+        conn.send(data)
+        t0 = clock()
+        one.handle_timeout(now)
+        one.events()
+        packets = one.transmit(now)
+        t1 = clock()
+        frames = [Packet.received(f) for p in packets for f in flatten(p)]
+        t2 = clock()
+        other.receive(frames, now)
+        other.handle_timeout(now)
+        other.events()
+        peer.recv_chunks()
+        answers = other.transmit(now)
+        t3 = clock()
+        one.receive([f for p in answers for f in flatten(p)], now)
+        t4 = clock()
+        sending += t1 - t0 + t4 - t3
+        cutting += t2 - t1
+        receiving += t3 - t2
+        segments += len(frames)
+    gc.enable()
+    return sending / segments, cutting / segments, receiving / segments
+
+
+def show(what: str, cost: float) -> None:
+    print(f"{what:<50}{cost:>9,.0f} ns")
+
+
+def main() -> None:
+    show("parse IPv4 and TCP headers of a full segment", best(parse()))
+    show("echo request in, reply out", best(echo()))
+    for payload in (64, 1460):
+        sending, cutting, receiving = transfer(payload)
+        show(f"TCP segment of {payload} B: sent, its ACK taken", sending)
+        show(f"TCP segment of {payload} B: cut, checksum", cutting)
+        show(f"TCP segment of {payload} B: received, ACK made", receiving)
+
+
+if __name__ == "__main__":
+    main()

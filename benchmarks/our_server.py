@@ -1,0 +1,67 @@
+"""Our stack as a server: UDP echo, TCP discard and source, in one Python process."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from sansio_net.drivers.loop import Device, Loop
+from sansio_net.drivers.rawsock import RawSocketDevice
+from sansio_net.drivers.tap import TapDevice
+from sansio_net.entropy import Entropy
+from sansio_net.stack import Stack, StackConfig
+from sansio_net.stack.events import (
+    Accepted,
+    DataReceived,
+    EofReceived,
+    Event,
+    SpaceFreed,
+    UdpReceived,
+)
+
+from .workloads import DISCARD, ECHO, SOURCE
+
+if TYPE_CHECKING:
+    from sansio_net.protocols.tcp import Connection
+
+CHUNK = bytes(1 << 18)
+
+
+def fill(conn: Connection) -> None:
+    while conn.send(CHUNK) == len(CHUNK):
+        pass
+
+
+def app(events: list[Event], now: int) -> None:
+    for event in events:
+        if isinstance(event, DataReceived):
+            event.conn.recv_chunks()
+        elif isinstance(event, UdpReceived):
+            sock = event.sock
+            while (datagram := sock.receive()) is not None:
+                sock.send_to(datagram.data, datagram.source)
+        elif isinstance(event, SpaceFreed):
+            fill(event.conn)
+        elif isinstance(event, Accepted):
+            if event.conn.local[1] == SOURCE:
+                fill(event.conn)
+        elif isinstance(event, EofReceived):
+            event.conn.close()
+
+
+def main(kind: str, name: str, address: str) -> None:
+    config = StackConfig()
+    config.icmp.ratelimit = 0
+    stack = Stack(config, Entropy.of(1).bytes(32))
+    device: Device = TapDevice(name) if kind == "tap" else RawSocketDevice(name)
+    nic = stack.add_interface(addresses=[address], capabilities=device.capabilities)
+    stack.tcp_listen(("", DISCARD), backlog=512)
+    stack.tcp_listen(("", SOURCE), backlog=512)
+    stack.udp_bind(("", ECHO))
+    with Loop(stack, {nic: device}) as loop:
+        loop.call_at(0, lambda now: print("ready", flush=True))
+        loop.run(app)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
