@@ -18,6 +18,12 @@ class DropReason(StrEnum):
     """A VLAN tag other than 0 on an untagged interface."""
     LINK_DOWN = "link_down"
     """The interface was administratively down or had no carrier."""
+    DEVICE_QUEUE_FULL = "device_queue_full"
+    """The kernel took no more frames and the driver's queue for that was full."""
+    DEVICE_REFUSED = "device_refused"
+    """The kernel would not send this frame: too long for it, or not valid."""
+    DEVICE_METADATA = "device_metadata"
+    """Offload metadata that does not fit the bytes."""
     # ARP
     ARP_MALFORMED = "arp_malformed"
     ARP_BAD_SENDER = "arp_bad_sender"

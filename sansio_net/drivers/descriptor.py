@@ -1,0 +1,224 @@
+"""What drivers on a file descriptor share: reading in batches, writing what fits.
+
+Linux's answers decide: EAGAIN and ENOBUFS mean later, EMSGSIZE and EINVAL never,
+ENETDOWN and EIO no link, ENODEV, ENXIO and EBADFD no device.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sansio_net.counters import Counters, DropReason
+from sansio_net.errors import DeviceGone, WireError
+from sansio_net.machine import ASAP, earliest
+from sansio_net.packet import Chunk, Packet
+from sansio_net.units import MILLISECOND, SECOND
+from sansio_net.wire.segment import flatten
+from sansio_net.wire.vnet import build_vnet
+
+BATCH_FRAMES: Final = 64
+BATCH_BYTES: Final = 256 * 1024
+"""A larger batch falls out of the cache, and of what malloc keeps."""
+
+READ_SIZE: Final = 65_600
+"""The largest super-segment with its Ethernet and virtio headers, and some."""
+
+JOIN_BELOW: Final = 2048
+"""Up to here joining and `write` beats `writev`."""
+
+QUEUE_FRAMES: Final = 512
+"""Frames kept while the kernel takes none."""
+
+RETRY_DELAY: Final = MILLISECOND
+CARRIER_DELAY: Final = SECOND
+
+_LATER: Final = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))
+_DOWN: Final = frozenset((errno.ENETDOWN, errno.EIO))
+GONE: Final = frozenset(
+    (errno.ENODEV, errno.ENXIO, errno.EBADF, getattr(errno, "EBADFD", errno.EBADF))
+)
+
+
+def keep_buffers_warm() -> None:
+    """Make malloc keep freed memory instead of handing it back after each turn.
+
+    glibc raises its trim threshold when a block that was mapped is freed; else every
+    64 KB read faults its pages in anew. Other allocators lose a moment.
+    """
+    bytearray(16 << 20)
+
+
+class Input:
+    """How many frames to read before asking whether there are more.
+
+    One at first, doubled while reads succeed: a request's answer leaves before the
+    read that finds nothing.
+    """
+
+    __slots__ = ("expected", "more")
+
+    def __init__(self) -> None:
+        self.expected = 1
+        self.more = False
+
+    def took_all(self) -> None:
+        """Everything expected was there."""
+        self.expected = min(self.expected * 2, BATCH_FRAMES)
+        self.more = True
+
+    def has_enough(self) -> None:
+        """The batch is full before everything expected was read."""
+        self.more = True
+
+    def ran_dry(self) -> None:
+        """A read found nothing."""
+        self.expected = 1
+        self.more = False
+
+
+class Output:
+    """Frames on their way into a descriptor; what the kernel refuses, and the carrier.
+
+    `carries()` asks the kernel whether the link is up; it may raise DeviceGone. With
+    `vnet_size` each frame is preceded by a virtio header of that size; with `offload`
+    too, unfinished checksums and super-segments are the kernel's work.
+    """
+
+    __slots__ = (
+        "_ask_at",
+        "_carries",
+        "_changed",
+        "_queue",
+        "_retry_at",
+        "counters",
+        "fd",
+        "name",
+        "offload",
+        "up",
+        "vnet_size",
+    )
+
+    def __init__(
+        self,
+        fd: int,
+        name: str,
+        carries: Callable[[], bool],
+        *,
+        vnet_size: int = 0,
+        offload: bool = False,
+    ) -> None:
+        self.fd = fd
+        self.name = name
+        self.vnet_size = vnet_size
+        self.offload = offload
+        self.up = True
+        self.counters = Counters()
+        self._carries = carries
+        self._changed = False
+        self._ask_at: int | None = None
+        self._retry_at: int | None = None
+        self._queue: deque[list[Chunk]] = deque()
+
+    def room(self) -> int:
+        return BATCH_FRAMES if self.up and not self._queue else 0
+
+    def next_timeout(self) -> int | None:
+        """A retry, a question about the carrier, or ASAP with news of it."""
+        return ASAP if self._changed else earliest(self._retry_at, self._ask_at)
+
+    def link(self) -> bool | None:
+        if not self._changed:
+            return None
+        self._changed = False
+        return self.up
+
+    def send(self, packets: Sequence[Packet], now: int) -> None:
+        for packet in packets:
+            for parts in self._frames(packet):
+                if not self.up:
+                    self.counters.drop(DropReason.LINK_DOWN)
+                elif len(self._queue) >= QUEUE_FRAMES:
+                    self.counters.drop(DropReason.DEVICE_QUEUE_FULL)
+                else:
+                    self._queue.append(parts)
+                    if self._retry_at is None:
+                        self._flush(now)
+
+    def handle_timeout(self, now: int) -> None:
+        """Try again what the kernel did not take, and ask for a lost carrier."""
+        if self._ask_at is not None and self._ask_at <= now:
+            self.ask(now)
+        if self._retry_at is not None and self.up:
+            self._flush(now)
+
+    def doubt(self) -> None:
+        """Ask for the carrier as soon as there is a `now`."""
+        self._ask_at = ASAP
+
+    def ask(self, now: int) -> None:
+        """Find out whether the link carries; while not, ask again every second."""
+        up = self._carries()
+        self._ask_at = None if up else now + CARRIER_DELAY
+        if up != self.up:
+            self.up = up
+            self._changed = not self._changed  # twice unseen is no change
+        if not up:
+            # a cable that is out loses frames; they would be stale when it is back
+            self.counters.drop(DropReason.LINK_DOWN, len(self._queue))
+            self._queue.clear()
+            self._retry_at = None
+
+    def _frames(self, packet: Packet) -> list[list[Chunk]]:
+        try:
+            if not self.offload:
+                if not self.vnet_size:
+                    return [[frame] for frame in flatten(packet)]
+                prefix = bytes(self.vnet_size)
+                return [[prefix, frame] for frame in flatten(packet)]
+            return [[build_vnet(packet, self.vnet_size), packet.head, *packet.body]]
+        except WireError:
+            # metadata that does not fit the bytes: a forwarded peer's, not ours
+            self.counters.drop(DropReason.DEVICE_METADATA)
+            return []
+
+    def _flush(self, now: int) -> None:
+        """Write until the queue is empty or the kernel takes no more."""
+        queue = self._queue
+        self._retry_at = None
+        while queue:
+            parts = queue[0]
+            try:
+                if sum(map(len, parts)) < JOIN_BELOW:
+                    os.write(self.fd, b"".join(parts))
+                else:
+                    os.writev(self.fd, parts)
+            except OSError as error:
+                if self._is_refused(error, now):
+                    continue
+                return
+            queue.popleft()
+
+    def _is_refused(self, error: OSError, now: int) -> bool:
+        """Deal with a failed write; True: that frame is out of the way, go on."""
+        code = error.errno
+        if code in GONE:
+            raise DeviceGone(f"{self.name} is gone: {error.strerror}") from error
+        if code in _LATER or code in _DOWN:
+            # a device without carrier answers ENOBUFS, like one whose queue is full
+            if code != errno.EAGAIN:
+                self.ask(now)
+            if code in _DOWN and self.up:
+                # down a moment ago and up again: this frame is lost
+                self._queue.popleft()
+                self.counters.drop(DropReason.LINK_DOWN)
+                return True
+            if self.up:
+                self._retry_at = now + RETRY_DELAY
+            return False
+        self._queue.popleft()
+        self.counters.drop(DropReason.DEVICE_REFUSED)
+        return True

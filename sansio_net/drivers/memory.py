@@ -1,0 +1,183 @@
+"""Devices without a descriptor: two ends of a link, and a link around a device.
+
+A link is any machine whose items are ``(end, Packet)``: in, the end that sends; out,
+the end that the packet reaches.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from sansio_net.machine import ASAP, Machine, earliest
+from sansio_net.packet import Capabilities, Packet
+from sansio_net.wire.segment import flatten
+
+from .loop import Device
+
+LinkItem: TypeAlias = tuple[int, Packet]
+LinkMachine: TypeAlias = Machine[LinkItem, LinkItem, object]
+
+BATCH: Final = 64
+"""Packets in one `receive`, and the room that a memory device always has."""
+
+
+class _Wire:
+    """A link and what it has delivered, by end; shared by both devices of a pair."""
+
+    __slots__ = ("inboxes", "link")
+
+    def __init__(self, link: LinkMachine) -> None:
+        self.link = link
+        self.inboxes: tuple[deque[Packet], deque[Packet]] = (deque(), deque())
+
+    def advance(self, now: int) -> None:
+        link = self.link
+        link.handle_timeout(now)
+        link.events()
+        while items := link.transmit(now, BATCH):
+            for end, packet in items:
+                self.inboxes[end].append(packet)
+            if len(items) < BATCH:
+                return
+
+    def put(
+        self, end: int, packets: Sequence[Packet], now: int, capabilities: Capabilities
+    ) -> None:
+        items = []
+        for packet in packets:
+            for carried in as_received(packet, capabilities):
+                items.append((end, carried))
+        self.link.receive(items, now)
+
+    def take(self, end: int, now: int) -> list[Packet]:
+        self.advance(now)
+        inbox = self.inboxes[end]
+        return [inbox.popleft() for _ in range(min(BATCH, len(inbox)))]
+
+    def next_timeout(self, end: int) -> int | None:
+        return ASAP if self.inboxes[end] else self.link.next_timeout()
+
+
+def as_received(packet: Packet, capabilities: Capabilities) -> list[Packet]:
+    """A sent packet as its receiver gets it: all head, at the start of the frame.
+
+    Cut and completed unless the device does that by itself, which means for a wire in
+    memory that nobody has to.
+    """
+    if packet.gso_size and len(packet) > capabilities.gso_max:
+        return [Packet.received(frame) for frame in flatten(packet)]
+    if packet.csum and not capabilities.checksum:
+        return [Packet.received(frame) for frame in flatten(packet)]
+    whole = packet.joined()
+    whole.offset, whole.info = 0, None
+    return [whole]
+
+
+class MemoryDevice:
+    """One end of a link in the same process; `memory_pair` makes both."""
+
+    __slots__ = ("_closed", "_end", "_wire", "capabilities")
+
+    def __init__(self, wire: _Wire, end: int, capabilities: Capabilities) -> None:
+        self._wire = wire
+        self._end = end
+        self._closed = False
+        self.capabilities = capabilities
+
+    def fileno(self) -> None:
+        return None
+
+    def readable(self) -> bool:
+        return self.next_timeout() is not None
+
+    def receive(self, now: int) -> list[Packet]:
+        return [] if self._closed else self._wire.take(self._end, now)
+
+    def room(self) -> int:
+        return 0 if self._closed else BATCH
+
+    def send(self, packets: Sequence[Packet], now: int) -> None:
+        self._wire.put(self._end, packets, now, self.capabilities)
+
+    def next_timeout(self) -> int | None:
+        return None if self._closed else self._wire.next_timeout(self._end)
+
+    def link(self) -> bool | None:
+        return None
+
+    def close(self) -> None:
+        self._closed = True
+
+
+def memory_pair(
+    link: LinkMachine, capabilities: Capabilities | None = None
+) -> tuple[MemoryDevice, MemoryDevice]:
+    """The devices at end 0 and end 1 of `link`."""
+    wire, shared = _Wire(link), capabilities or Capabilities()
+    return MemoryDevice(wire, 0, shared), MemoryDevice(wire, 1, shared)
+
+
+class LinkedDevice:
+    """A device with a link in front of it: loss and delay between a stack and a host.
+
+    The stack is end 0 of the link, what the device leads to is end 1. The capabilities
+    are the device's own, unless given.
+    """
+
+    __slots__ = ("_device", "_wire", "capabilities")
+
+    def __init__(
+        self,
+        device: Device,
+        link: LinkMachine,
+        capabilities: Capabilities | None = None,
+    ) -> None:
+        self._device = device
+        self._wire = _Wire(link)
+        self.capabilities = capabilities or device.capabilities
+
+    def fileno(self) -> int | None:
+        return self._device.fileno()
+
+    def readable(self) -> bool:
+        return self._device.readable() or bool(self._wire.inboxes[0])
+
+    def receive(self, now: int) -> list[Packet]:
+        self._wire.link.receive(
+            [(1, packet) for packet in self._device.receive(now)], now
+        )
+        self._wire.advance(now)
+        self._pass_on(now)
+        return self._wire.take(0, now)
+
+    def _pass_on(self, now: int) -> None:
+        """What has reached the device's end, as far as the device takes it."""
+        outbox, device = self._wire.inboxes[1], self._device
+        while outbox:
+            n = min(device.room(), len(outbox))
+            if not n:
+                return
+            device.send([outbox.popleft() for _ in range(n)], now)
+
+    def room(self) -> int:
+        return self._device.room()
+
+    def send(self, packets: Sequence[Packet], now: int) -> None:
+        self._wire.put(0, packets, now, self.capabilities)
+        self._wire.advance(now)
+        self._pass_on(now)
+
+    def next_timeout(self) -> int | None:
+        wire, device = self._wire, self._device
+        waits = wire.inboxes[0] or (wire.inboxes[1] and device.room())
+        return (
+            ASAP if waits else earliest(wire.link.next_timeout(), device.next_timeout())
+        )
+
+    def link(self) -> bool | None:
+        return self._device.link()
+
+    def close(self) -> None:
+        self._device.close()
