@@ -15,6 +15,7 @@ import signal
 import sys
 from typing import Any
 
+from sansio_net.addresses import pack_mac
 from sansio_net.drivers.loop import Device, Loop
 from sansio_net.drivers.memory import LinkedDevice
 from sansio_net.drivers.rawsock import RawSocketDevice
@@ -182,7 +183,7 @@ def open_device(args: argparse.Namespace) -> Device:
     kind, _, name = args.link.partition(":")
     device: Device
     if kind == "veth":
-        device = RawSocketDevice(name)
+        device = RawSocketDevice(name, mac=pack_mac(args.mac) if args.mac else None)
     else:
         medium = Medium.ETHERNET if kind == "tap" else Medium.IP
         device = TapDevice(name, medium=medium, host_address=args.host_address)
