@@ -40,6 +40,12 @@ class Machine(Protocol[In_contra, Out, Ev]):
         """Hand over at most `limit` packets; a full list means "call again" (law 2)."""
 
 
+class Sink(Protocol[In_contra]):
+    """Where a part puts itself when it has something to send or to tell."""
+
+    def append(self, part: In_contra, /) -> None: ...
+
+
 class Nic(Protocol):
     """What a connection or socket says about the interface it is on."""
 
