@@ -8,106 +8,26 @@ frame").
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sansio_net.addresses import BROADCAST4, BROADCAST_MAC, is_loopback, is_multicast
 from sansio_net.counters import DropReason
-from sansio_net.errors import WireError
+from sansio_net.errors import Unreachable, WireError
 from sansio_net.packet import Packet, PacketInfo
-from sansio_net.protocols.arp import Neighbour
+from sansio_net.protocols.arp import Neighbour, NeighbourState
+from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.tcp import Connection
+from sansio_net.protocols.udp import UdpSocket
 from sansio_net.wire import ipv4, ipv6
-from sansio_net.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 from sansio_net.wire.segment import flatten
 
 from . import upkeep
 from .fragments import DONT_FRAGMENT, fragment
+from .hops import Hop, find_hop, next_ident, source_on
 
 if TYPE_CHECKING:
     from .interface import Interface
     from .sockets import Sender
     from .stack import Stack
-
-_TYPE4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
-_TYPE6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
-
-
-class Hop:
-    """A cached way out: interface, next hop and how its link header is found.
-
-    version: the routing table's when it was made; another version makes it stale.
-    header: the link header where no neighbour is needed (IP medium, groups), or None.
-    """
-
-    __slots__ = ("header", "neighbour", "next_hop", "nic", "version")
-
-    def __init__(self, nic: Interface, next_hop: bytes, version: int) -> None:
-        self.nic = nic
-        self.next_hop = next_hop
-        self.version = version
-        self.neighbour: Neighbour | None = None
-        self.header: bytes | None = None if nic.arp is not None else b""
-
-    def link_header(self, now: int) -> bytes | None:
-        """None while the neighbour is not resolved; asking starts that."""
-        if self.header is not None:
-            return self.header
-        neighbour = self.neighbour
-        if neighbour is not None and neighbour.header is not None:
-            return neighbour.header
-        arp = self.nic.arp
-        assert arp is not None
-        self.neighbour = neighbour = arp.lookup(self.next_hop, now)
-        header = neighbour.header or arp.use(neighbour, now)
-        self.nic.settle_neighbours(now)
-        return header
-
-
-def find_hop(stack: Stack, dst: bytes, nic: Interface | None = None) -> Hop | None:
-    """The way to `dst`, over `nic` alone when given; None without a route."""
-    key = (dst, nic.index if nic is not None else 0)
-    hop = stack.hops.get(key)
-    version = stack.routes.version
-    if hop is not None and hop.version == version:
-        return hop
-    if len(stack.hops) >= stack.config.max_hops:
-        stack.hops.clear()
-        stack.tally.count("hops_flushed")
-    hop = _new_hop(stack, dst, nic, version)
-    if hop is not None:
-        stack.hops[key] = hop
-    return hop
-
-
-def _new_hop(
-    stack: Stack, dst: bytes, nic: Interface | None, version: int
-) -> Hop | None:
-    if dst in stack.own or is_loopback(dst):
-        return Hop(stack.lo, dst, version)
-    group_mac = _group_mac(stack, dst, nic)
-    route = stack.routes.lookup(dst, nic)
-    if route is None:
-        if group_mac is None or nic is None:
-            return None
-        hop = Hop(nic, dst, version)  # a group needs no route but an interface
-    else:
-        hop = Hop(route.nic, route.via or dst, version)
-    if group_mac is not None and hop.nic.arp is not None:
-        hop.header = group_mac + hop.nic.mac + (_TYPE4 if len(dst) == 4 else _TYPE6)
-    return hop
-
-
-def _group_mac(stack: Stack, dst: bytes, nic: Interface | None) -> bytes | None:
-    """The MAC of a broadcast or multicast destination (RFC 1112 6.4), else None."""
-    if is_multicast(dst):
-        if len(dst) == 16:
-            return b"\x33\x33" + dst[12:]
-        return b"\x01\x00\x5e" + bytes((dst[1] & 0x7F,)) + dst[2:]
-    if dst == BROADCAST4 or any(
-        dst in one.broadcasts for one in ((nic,) if nic else stack.interfaces())
-    ):
-        return BROADCAST_MAC
-    return None
 
 
 def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
@@ -158,9 +78,7 @@ def _connection_speaks(
             return
     header = hop.link_header(now)
     if header is None:
-        nic.parked.setdefault(hop.next_hop, []).append(connection)
-        connection.blocked(now)
-        upkeep.settle_connection(stack, connection)
+        _wait_for_neighbour(nic, connection, hop, now)
         return
     packet = connection.emit(now)
     if packet is None:
@@ -182,7 +100,7 @@ def _connection_speaks(
             dst,
             6,
             20 + size,
-            upkeep.next_ident(stack, dst, packet, size),
+            next_ident(stack, dst, packet, size),
             DONT_FRAGMENT,
             connection.ttl,
             connection.tos,
@@ -193,6 +111,20 @@ def _connection_speaks(
         )
     _prepend(packet, header, top)
     out.append(packet)
+
+
+def _wait_for_neighbour(
+    nic: Interface, connection: Connection, hop: Hop, now: int
+) -> None:
+    """Park it until its neighbour is resolved; one that just failed fails at once."""
+    neighbour = hop.neighbour
+    if neighbour is not None and neighbour.state is NeighbourState.FAILED:
+        connection.queued = False
+        connection.unreachable(Unreachable(), now)
+    else:
+        nic.parked.setdefault(hop.next_hop, []).append(connection)
+        connection.blocked(now)
+    upkeep.settle_connection(nic.stack, connection)
 
 
 def _advise(
@@ -220,12 +152,18 @@ def _socket_speaks(nic: Interface, sender: Sender, now: int) -> None:
     assert not isinstance(sender, Connection)
     packet = sender.emit(now)
     if packet is None:
-        sender.queued = False
-        if sender.closed:
-            stack.socket_table.forget(sender)
+        retire(stack, sender)
         return
     nic.ready.append(sender)
-    send(stack, packet, sender.protocol, now, nic=stack.named(sender.nic))
+    protocol = ipv4.PROTO_UDP if isinstance(sender, UdpSocket) else ipv4.PROTO_ICMP
+    send(stack, packet, protocol, now, nic=stack.named(sender.nic))
+
+
+def retire(stack: Stack, sender: UdpSocket | EchoSocket) -> None:
+    """A socket has nothing to send any more: for now, or for ever."""
+    sender.queued = False
+    if sender.closed:
+        stack.socket_table.forget(sender)
 
 
 def send(
@@ -246,7 +184,7 @@ def send(
     if not (nic.is_up and nic.has_carrier):
         stack.tally.drop(DropReason.LINK_DOWN)
         return
-    source = info.src or upkeep.source_on(stack, hop, info.dst)
+    source = info.src or source_on(stack, hop, info.dst)
     if not source:
         stack.tally.drop(DropReason.NO_ROUTE)
         return
@@ -289,7 +227,7 @@ def _ip_packets(
             stack.tally.drop(DropReason.PACKET_TOO_BIG)
             return []
         return [packet]
-    ident = upkeep.next_ident(stack, dst, packet, size)
+    ident = next_ident(stack, dst, packet, size)
     top = ipv4.pack_header(
         source, dst, protocol, 20 + size, ident, 0, info.ttl, info.tos
     )

@@ -30,7 +30,7 @@ from sansio_net.wire.ethernet import (
 )
 
 from . import delivery, upkeep
-from .delivery import Arrival, Segment
+from .arrival import Arrival, Segment
 
 if TYPE_CHECKING:
     from sansio_net.protocols.tcp import Connection
@@ -161,7 +161,10 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
     if not classify(arrival):
         return
     if fragment & 0x3FFF:
-        delivery.fragment_arrives(arrival, ihl, now)
+        whole = delivery.fragment_arrives(arrival, ihl, now)
+        if whole is not None:
+            arrival.packet = whole
+            ipv4_arrives(arrival, 0, now)
     else:
         transport_arrives(arrival, protocol, at + ihl, now)
 

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
-from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sansio_net.addresses import (
@@ -34,7 +33,7 @@ from sansio_net.protocols.arp import (
 )
 from sansio_net.protocols.tcp import Connection
 
-from . import egress, ingress, upkeep
+from . import egress, faults, ingress, upkeep
 from .deadlines import Entry
 from .events import (
     AddressAdded,
@@ -199,8 +198,11 @@ class Interface:
         if before != after:
             self.seen = 0
             self.stack.routes.version += 1  # routes over a downed interface are dead
-            if self.arp is not None and not after:
-                self.arp.flush()  # who is there when the link returns is not known
+            if not after:
+                self.stack.tally.drop(DropReason.LINK_DOWN, len(self.outbox))
+                self.outbox.clear()
+                if self.arp is not None:
+                    self.arp.flush()  # who is there when the link returns is unknown
             self.stack.report(LinkUp(self) if after else LinkDown(self))
 
     def set_mtu(self, mtu: int) -> None:
@@ -300,7 +302,7 @@ class Interface:
         return first
 
     def settle_neighbours(self, now: int) -> None:
-        """Act on what the ARP cache found out; called after everything that feeds it."""
+        """Act on what the ARP cache found out; call it after all that feeds it."""
         arp, stack = self.arp, self.stack
         assert arp is not None
         stack.deadlines.arm(self)
@@ -311,7 +313,7 @@ class Interface:
                 for sender in self.parked.pop(event.ip, ()):
                     self.ready.append(sender)
             elif isinstance(event, ResolutionFailed):
-                upkeep.neighbour_failed(stack, self, event.ip, event.packets, now)
+                faults.neighbour_failed(stack, self, event.ip, event.packets, now)
             elif isinstance(event, Claimed):
                 for address in self.addresses:
                     if address.ip == event.ip and not address.usable:
@@ -324,18 +326,31 @@ class Interface:
             if address.ip == event.ip:
                 mac = format_mac(event.mac)
                 self.stack.report(AddressConflict(self, str(address), mac))
-                if event.lost:  # never used, or given up (RFC 5227 2.1.1, 2.4)
+                if event.lost:  # RFC 5227 2.1.1, 2.4: never used, or given up
                     self.remove_address(str(address))
                 return
 
     def note_blocked(self, now: int) -> None:
-        """Tell those who came to send that they cannot: their deadlines run (law 4)."""
-        stack = self.stack
-        for sender in list(islice(self.ready, self.seen, None)):
+        """Tell those who came to send that they cannot (law 4).
+
+        A connection's deadlines run on. A datagram waits while the device is merely
+        full; without a link it is lost, as on a cable that was pulled.
+        """
+        ready, stack = self.ready, self.stack
+        for _ in range(len(ready)):
+            sender = ready.popleft()
             if isinstance(sender, Connection):
-                sender.blocked(now)
+                ready.append(sender)
+                if not sender.done:
+                    sender.blocked(now)
                 upkeep.settle_connection(stack, sender)
-        self.seen = len(self.ready)
+            elif self.silenced:
+                ready.append(sender)
+            else:
+                while sender.emit(now) is not None:
+                    stack.tally.drop(DropReason.LINK_DOWN)
+                egress.retire(stack, sender)
+        self.seen = len(ready)
 
     # -- the interface stands for its ARP cache in the Stack's heap of deadlines
 

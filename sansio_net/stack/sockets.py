@@ -10,10 +10,14 @@ from collections.abc import Callable, Iterable
 from hashlib import blake2s
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from sansio_net.addresses import BROADCAST4
 from sansio_net.errors import AddressInUseError, LimitError
 from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.tcp import Connection, Listener
 from sansio_net.protocols.udp import UdpSocket
+
+from .hops import way_to
+from .upkeep import connection_key
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -25,9 +29,32 @@ Sender: TypeAlias = Connection | UdpSocket | EchoSocket
 Bound = TypeVar("Bound", Listener, UdpSocket)
 
 
-def connection_key(laddr: bytes, lport: int, raddr: bytes, rport: int) -> bytes:
-    """The addresses and ports as they lie in an inbound segment."""
-    return raddr + laddr + rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
+class SocketRouter:
+    """One socket's way to ask for routes (machine.Router).
+
+    A look-up also moves the socket to the ready queue of the interface it names, so
+    that a blocked interface holds up no datagram of another one.
+    """
+
+    __slots__ = ("_stack", "socket")
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.socket: UdpSocket | EchoSocket | None = None
+
+    def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
+        stack, socket = self._stack, self.socket
+        hop, chosen = way_to(stack, destination, source, stack.named(nic))
+        if socket is not None and not socket.queued:
+            socket.ready = hop.nic.ready
+        return chosen
+
+    def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
+        return destination == BROADCAST4 or any(
+            destination in one.broadcasts
+            for one in self._stack.interfaces()
+            if nic is None or one.name == nic
+        )
 
 
 def fitness(bound: Listener | UdpSocket, dst: bytes, nic: Interface) -> int:

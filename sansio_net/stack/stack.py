@@ -37,14 +37,15 @@ from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.trace import Trace
 
-from . import egress, upkeep
+from . import faults, upkeep
 from .closing import Closing
 from .config import StackConfig
 from .deadlines import Deadlines
 from .events import Event, StackClosed
+from .hops import IDENT_BUCKETS, Hop, way_to
 from .interface import Interface, InterfaceAddress
 from .routes import RouteTable, make_route
-from .sockets import SocketTable, connection_key
+from .sockets import SocketRouter, SocketTable
 
 LO_BATCH: Final = 64  # packets that handle_timeout delivers from lo
 
@@ -97,7 +98,7 @@ class Stack:
         self.tally = Counters()
         self.deadlines = Deadlines()
         self.routes = RouteTable(config.max_routes)
-        self.hops: dict[tuple[bytes, int], egress.Hop] = {}
+        self.hops: dict[tuple[bytes, int], Hop] = {}
         self.own: dict[bytes, Interface] = {}  # our usable addresses
         self.connection_table: dict[bytes, Connection] = {}
         self.touched: list[Connection] = []  # connections of the batch being received
@@ -114,7 +115,7 @@ class Stack:
         self.socket_table = SocketTable(self)
         self.idents = [
             int.from_bytes(self.entropy.child(f"ipid.{n}").bytes(2), "big")
-            for n in range(upkeep.IDENT_BUCKETS)
+            for n in range(IDENT_BUCKETS)
         ]
         self._last_id = 0
         self._closing = Closing()
@@ -161,7 +162,7 @@ class Stack:
             else:
                 self.deadlines.arm(part)
             if part is self.reassembler:
-                upkeep.report_reassembly(self, now)
+                faults.report_reassembly(self, now)
         for nic in self._interfaces.values():
             if nic.blocked() and len(nic.ready) > nic.seen:
                 nic.note_blocked(now)
@@ -333,13 +334,11 @@ class Stack:
         if not raddr or not rport:
             raise ValueError(f"a peer has an address and a port: {address!r}")
         laddr, lport = self._local(local if local is not None else ("", 0))
-        laddr = self.source_for(raddr, laddr, nic.name if nic is not None else None)
+        hop, laddr = way_to(self, raddr, laddr, nic)
         lport = lport or self.socket_table.connect_port(laddr, raddr, rport)
-        key = connection_key(laddr, lport, raddr, rport)
+        key = upkeep.connection_key(laddr, lport, raddr, rport)
         if key in self.connection_table or key in self.time_wait:
             raise AddressInUseError
-        hop = egress.find_hop(self, raddr, nic)
-        assert hop is not None  # source_for found one
         connection = Connection(
             laddr,
             lport,
@@ -379,8 +378,9 @@ class Stack:
         self.socket_table.check_room()
         raddr, rport = pack_endpoint(peer) if peer is not None else (None, None)
         if raddr is not None:
-            laddr = self.source_for(raddr, laddr, nic.name if nic else None)
-        socket = UdpSocket(
+            _, laddr = way_to(self, raddr, laddr, nic)
+        router = SocketRouter(self)
+        router.socket = socket = UdpSocket(
             laddr,
             lport or self.socket_table.udp_port(),
             raddr=raddr,
@@ -389,9 +389,9 @@ class Stack:
             broadcast=broadcast,
             reuse=reuse,
             options=self.config.udp,
-            router=self,
+            router=router,
             id=self.next_id(),
-            ready=(nic or self._first()).ready,
+            ready=self.lo.ready,
             notified=self.notified,
             counters=self.tally,
             trace=self.trace,
@@ -403,12 +403,13 @@ class Stack:
         """A ping socket; its identifier is its own among the stack's."""
         self._check_open()
         self.socket_table.check_room()
-        echo = EchoSocket(
+        router = SocketRouter(self)
+        router.socket = echo = EchoSocket(
             self.socket_table.echo_identifier(),
             nic=nic.name if nic is not None else None,
-            router=self,
+            router=router,
             id=self.next_id(),
-            ready=(nic or self._first()).ready,
+            ready=self.lo.ready,
             notified=self.notified,
             counters=self.tally,
             trace=self.trace,
@@ -455,17 +456,7 @@ class Stack:
                 named[f"{nic.name}.{name}"] = getattr(nic, name)
         return named
 
-    # -- what the parts ask (machine.Router) and the inner doors need
-
-    def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
-        return upkeep.source_for(self, destination, source, self.named(nic))
-
-    def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
-        return destination == BROADCAST4 or any(
-            destination in one.broadcasts
-            for one in self._interfaces.values()
-            if nic is None or one.name == nic
-        )
+    # -- what the inner doors need
 
     def named(self, nic: str | None) -> Interface | None:
         """The interface a socket is bound to; None for any."""
@@ -480,10 +471,6 @@ class Stack:
         if event not in self._reports:
             self._reports.append(event)
 
-    def _first(self) -> Interface:
-        """Where a socket's output waits until its route is looked up."""
-        return self.interfaces()[1] if len(self._interfaces) > 1 else self.lo
-
     def _local(self, address: SocketAddress) -> tuple[bytes, int]:
         laddr, lport = pack_endpoint(address)
         if (
@@ -491,7 +478,8 @@ class Stack:
             and laddr not in self.own
             and not is_loopback(laddr)
             and not is_multicast(laddr)
-            and not self.is_broadcast(laddr, None)
+            and not any(laddr in nic.broadcasts for nic in self.interfaces())
+            and laddr != BROADCAST4
         ):
             raise AddressNotAvailableError
         return laddr, lport

@@ -1,0 +1,49 @@
+"""What a packet is on its way up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sansio_net.counters import DropReason
+from sansio_net.packet import Chunk, Packet
+
+if TYPE_CHECKING:
+    from .interface import Interface
+
+
+class Arrival:
+    """A packet on its way up: one per batch, filled anew for each packet.
+
+    start, end: the IP packet in `packet.head`, Ethernet's padding cut off. src, dst,
+    tos, ttl: of the IP header. group: sent to more than one host, by its link or its
+    IP address.
+    """
+
+    __slots__ = ("dst", "end", "group", "nic", "packet", "src", "start", "tos", "ttl")
+
+    packet: Packet
+
+    def __init__(self, nic: Interface) -> None:
+        self.nic = nic
+        self.group = False
+        self.start = self.end = self.tos = self.ttl = 0
+        self.src = self.dst = b""
+
+    def drop(self, reason: DropReason) -> None:
+        self.nic.stack.tally.drop(reason)
+
+    def ip_packet(self) -> bytes:
+        return self.packet.head[self.start : self.end]
+
+
+class Segment(NamedTuple):
+    """A TCP segment for no live connection; the off-path twin of loose arguments."""
+
+    sport: int
+    dport: int
+    seq: int
+    ack: int
+    flags: int
+    wnd: int
+    options: bytes
+    body: Chunk

@@ -1,0 +1,147 @@
+"""ICMP errors, out and in, and what else tells a sender that its packet failed.
+
+RFC 1122 3.2.2: errors go to whom the quoted packet came from; 3.3.8: so does the news
+of a neighbour that does not answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sansio_net.counters import DropReason
+from sansio_net.errors import Unreachable, WireError
+from sansio_net.packet import Packet
+from sansio_net.protocols.icmp import IcmpError, error_for
+from sansio_net.protocols.reassembly import ReassemblyTimedOut
+from sansio_net.wire import ipv4
+from sansio_net.wire.icmp import (
+    FRAGMENTATION_NEEDED,
+    HOST_UNREACHABLE,
+    REASSEMBLY_EXCEEDED,
+    TIME_EXCEEDED,
+    UNREACHABLE,
+    Quoted,
+    parse_quoted,
+)
+
+from . import egress, upkeep
+from .arrival import Arrival
+
+if TYPE_CHECKING:
+    from .interface import Interface
+    from .stack import Stack
+
+MIN_PMTU: Final = 552  # no smaller path is believed: Linux's min_pmtu
+
+
+def report(
+    arrival: Arrival, kind: int, code: int, now: int, rest: bytes = bytes(4)
+) -> None:
+    """Send an ICMP error about the packet, where RFC 1122 3.2.2 allows one."""
+    if len(arrival.dst) != 4:
+        return
+    stack = arrival.nic.stack
+    source = b"" if arrival.group else arrival.dst
+    stack.icmp.report(kind, code, arrival.ip_packet(), rest, source, arrival.group, now)
+    pump_icmp(stack, now)
+
+
+def pump_icmp(stack: Stack, now: int) -> None:
+    """Send what ICMP wants to say: replies and errors."""
+    icmp = stack.icmp
+    while icmp.queued:
+        packet = icmp.emit(now)
+        if packet is None:
+            icmp.queued = False
+            return
+        egress.send(stack, packet, ipv4.PROTO_ICMP, now)
+
+
+def report_reassembly(stack: Stack, now: int) -> None:
+    """ICMP time exceeded for datagrams whose fragments never all came (RFC 792)."""
+    for event in stack.reassembler.events():
+        if isinstance(event, ReassemblyTimedOut) and event.data is not None:
+            # RFC 1122 3.3.2: only where fragment zero is there to be quoted
+            original = event.header + bytes(event.data)
+            stack.icmp.report(
+                TIME_EXCEEDED,
+                REASSEMBLY_EXCEEDED,
+                original,
+                bytes(4),
+                b"",
+                False,
+                now,
+            )
+    pump_icmp(stack, now)
+
+
+def neighbour_failed(
+    stack: Stack, nic: Interface, ip: bytes, packets: list[Packet], now: int
+) -> None:
+    """Resolution failed: tell the connections and sockets that waited."""
+    for connection in nic.parked.pop(ip, ()):
+        connection.queued = False
+        connection.unreachable(Unreachable(), now)
+        upkeep.settle_connection(stack, connection)
+    for packet in packets:
+        stack.tally.drop(DropReason.NEIGHBOUR_UNREACHABLE)
+        try:
+            quoted = parse_quoted(packet.join()[packet.offset :])
+        except WireError:
+            continue
+        concern(nic, quoted, UNREACHABLE, HOST_UNREACHABLE, 0, now)
+
+
+def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:
+    """Take an ICMP error to the socket whose packet it quotes (RFC 1122 3.2.2)."""
+    nic, quoted = arrival.nic, error.quoted
+    if quoted.source not in nic.stack.own:
+        arrival.drop(DropReason.ICMP_NOT_CONCERNING)
+        return
+    mtu = 0
+    if (error.type, error.code) == (UNREACHABLE, FRAGMENTATION_NEEDED):
+        mtu = max(error.mtu, MIN_PMTU)
+    if not concern(nic, quoted, error.type, error.code, mtu, now):
+        arrival.drop(DropReason.ICMP_NOT_CONCERNING)
+
+
+def concern(
+    nic: Interface, quoted: Quoted, kind: int, code: int, mtu: int, now: int
+) -> bool:
+    """Tell the sender of a quoted packet; False if there is none."""
+    stack = nic.stack
+    failure, hard = error_for(kind, code)
+    peer = (quoted.destination, quoted.destination_port)
+    if quoted.protocol == ipv4.PROTO_TCP:
+        key = b"".join(
+            (
+                quoted.destination,
+                quoted.source,
+                quoted.destination_port.to_bytes(2, "big"),
+                quoted.source_port.to_bytes(2, "big"),
+            )
+        )
+        connection = stack.connection_table.get(key)
+        if connection is None:
+            return False
+        if mtu:
+            connection.path_mtu(mtu, quoted.seq, now)
+        else:
+            connection.icmp_error(failure, hard, quoted.seq, now)
+        stack.touched.append(connection)
+        if connection.done:
+            upkeep.forget_connection(stack, connection)
+        return True
+    if quoted.protocol == ipv4.PROTO_UDP:
+        sockets = stack.socket_table.udp_for(
+            *peer, quoted.source, quoted.source_port, nic
+        )
+        for socket in sockets:
+            socket.error_arrives(failure, peer)
+        return bool(sockets)
+    if quoted.protocol == ipv4.PROTO_ICMP:
+        echo = stack.socket_table.echoes.get(quoted.identifier)
+        if echo is not None:
+            echo.error_arrives(failure, quoted.destination, quoted.sequence)
+        return echo is not None
+    return False

@@ -1,0 +1,147 @@
+"""Ways out: which interface, which next hop, which source address, which IPv4 id."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Final
+
+from sansio_net.addresses import (
+    BROADCAST4,
+    BROADCAST_MAC,
+    is_loopback,
+    is_multicast,
+)
+from sansio_net.errors import AddressNotAvailableError, Unreachable
+from sansio_net.packet import Packet
+from sansio_net.protocols.arp import Neighbour
+from sansio_net.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6
+
+if TYPE_CHECKING:
+    from .interface import Interface
+    from .stack import Stack
+
+IDENT_BUCKETS: Final = 64
+
+_TYPE4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
+_TYPE6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
+
+
+class Hop:
+    """A cached way out: interface, next hop and how its link header is found.
+
+    version: the routing table's when it was made; another version makes it stale.
+    header: the link header where no neighbour is needed (IP medium, groups), or None.
+    """
+
+    __slots__ = ("header", "neighbour", "next_hop", "nic", "version")
+
+    def __init__(self, nic: Interface, next_hop: bytes, version: int) -> None:
+        self.nic = nic
+        self.next_hop = next_hop
+        self.version = version
+        self.neighbour: Neighbour | None = None
+        self.header: bytes | None = None if nic.arp is not None else b""
+
+    def link_header(self, now: int) -> bytes | None:
+        """None while the neighbour is not resolved; asking starts that."""
+        if self.header is not None:
+            return self.header
+        neighbour = self.neighbour
+        if neighbour is not None and neighbour.header is not None:
+            return neighbour.header
+        arp = self.nic.arp
+        assert arp is not None
+        self.neighbour = neighbour = arp.lookup(self.next_hop, now)
+        header = neighbour.header or arp.use(neighbour, now)
+        self.nic.settle_neighbours(now)
+        return header
+
+
+def find_hop(stack: Stack, dst: bytes, nic: Interface | None = None) -> Hop | None:
+    """The way to `dst`, over `nic` alone when given; None without a route."""
+    key = (dst, nic.index if nic is not None else 0)
+    hop = stack.hops.get(key)
+    version = stack.routes.version
+    if hop is not None and hop.version == version:
+        return hop
+    if len(stack.hops) >= stack.config.max_hops:
+        stack.hops.clear()
+        stack.tally.count("hops_flushed")
+    hop = _new_hop(stack, dst, nic, version)
+    if hop is not None:
+        stack.hops[key] = hop
+    return hop
+
+
+def _new_hop(
+    stack: Stack, dst: bytes, nic: Interface | None, version: int
+) -> Hop | None:
+    if dst in stack.own or is_loopback(dst):
+        return Hop(stack.lo, dst, version)
+    group_mac = _group_mac(stack, dst, nic)
+    route = stack.routes.lookup(dst, nic)
+    if route is None:
+        if group_mac is None or nic is None:
+            return None
+        hop = Hop(nic, dst, version)  # a group needs no route but an interface
+    else:
+        hop = Hop(route.nic, route.via or dst, version)
+    if group_mac is not None and hop.nic.arp is not None:
+        hop.header = group_mac + hop.nic.mac + (_TYPE4 if len(dst) == 4 else _TYPE6)
+    return hop
+
+
+def _group_mac(stack: Stack, dst: bytes, nic: Interface | None) -> bytes | None:
+    """The MAC of a broadcast or multicast destination (RFC 1112 6.4), else None."""
+    if is_multicast(dst):
+        if len(dst) == 16:
+            return b"\x33\x33" + dst[12:]
+        return b"\x01\x00\x5e" + bytes((dst[1] & 0x7F,)) + dst[2:]
+    if dst == BROADCAST4 or any(
+        dst in one.broadcasts for one in ((nic,) if nic else stack.interfaces())
+    ):
+        return BROADCAST_MAC
+    return None
+
+
+def way_to(
+    stack: Stack, destination: bytes, source: bytes, nic: Interface | None
+) -> tuple[Hop, bytes]:
+    """The hop to `destination` and the address to send from; `source` b"" is any.
+
+    Raises Unreachable, AddressNotAvailableError.
+    """
+    if source and any(source in one.broadcasts for one in stack.interfaces()):
+        source = b""  # the answer to a broadcast comes from an address of ours
+    hop = find_hop(stack, destination, nic)
+    if hop is None:
+        raise Unreachable(code=errno.ENETUNREACH)
+    if any(source):
+        if source not in stack.own and not is_loopback(source):
+            raise AddressNotAvailableError
+        return hop, source
+    chosen = source_on(stack, hop, destination)
+    if not chosen:
+        raise Unreachable(f"{hop.nic.name} has no address", errno.ENETUNREACH)
+    return hop, chosen
+
+
+def source_on(stack: Stack, hop: Hop, destination: bytes) -> bytes:
+    """The address a packet by `hop` is sent from; to ourselves, the same address."""
+    if hop.nic.is_loopback:
+        return destination
+    return hop.nic.source_for(hop.next_hop)
+
+
+def next_ident(stack: Stack, dst: bytes, packet: Packet, size: int) -> int:
+    """The IPv4 identification of a packet to `dst`, one for each cut (RFC 6864 4).
+
+    Counters by destination, each from a random start: distinct within a destination
+    for 65536 packets, and none tells how much others are sent.
+    """
+    idents = stack.idents
+    bucket = int.from_bytes(dst[-2:], "big") % IDENT_BUCKETS
+    ident = idents[bucket]
+    n = -(-size // packet.gso_size) if packet.gso_size else 1
+    idents[bucket] = (ident + n) & 0xFFFF
+    return ident
