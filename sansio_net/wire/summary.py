@@ -15,7 +15,7 @@ from sansio_net.packet import Medium
 
 from . import arp, ethernet, ipv4, ipv6, tcp, udp
 from .summary_icmp import format_icmp
-from .tcp_options import OPT_END, OPT_NOP
+from .tcp_options import OPT_END, OPT_NOP, OPT_SACK
 
 _ARP_OPS: Final = {
     1: "Request",
@@ -24,7 +24,7 @@ _ARP_OPS: Final = {
     4: "Reverse Reply",
     8: "Inverse Request",
     9: "Inverse Reply",
-    10: "NACK",
+    10: "NACK Reply",
 }
 _ARP_HARDWARE: Final = {1: "Ethernet", 6: "TokenRing", 7: "ArcNet", 15: "Frame Relay"}
 _TCP_OPTIONS: Final = {
@@ -39,7 +39,7 @@ _TCP_OPTIONS: Final = {
     8: "TS",
     11: "cc",
     12: "ccnew",
-    13: "ccecho",
+    13: "",
     19: "md5",
     20: "scps",
     28: "uto",
@@ -48,9 +48,23 @@ _TCP_OPTIONS: Final = {
     34: "tfo",
     254: "exp",
 }
-_OPTION_SIZES: Final = {2: 2, 3: 1, 4: 0, 6: 4, 7: 4, 8: 8, 11: 4, 12: 4, 13: 4}
+_OPTION_SIZES: Final = {
+    2: 2,
+    3: 1,
+    4: 0,
+    6: 4,
+    7: 4,
+    8: 8,
+    11: 4,
+    12: 4,
+    13: 4,
+    19: 16,
+    28: 2,
+}
 """Bytes of data that tcpdump reads of an option, whatever its length says."""
 
+_ARP_START: Final = Struct("!HHBBH")
+_PORTS: Final = Struct("!HH")
 _PAIR: Final = Struct("!II")
 _MASK: Final = 0xFFFFFFFF
 
@@ -92,43 +106,48 @@ class Flows:
 
 
 def summary(
-    frame: bytes, medium: Medium = Medium.ETHERNET, flows: Flows | None = None
+    frame: bytes,
+    medium: Medium = Medium.ETHERNET,
+    flows: Flows | None = None,
+    original_size: int | None = None,
 ) -> str:
     """tcpdump's line for `frame`, without the time.
 
     Sequence numbers are absolute (`tcpdump -S`) unless `flows` is given and kept from
-    frame to frame.
+    frame to frame. original_size: bytes on the wire, where the capture kept fewer.
     """
+    length = len(frame) if original_size is None else original_size
     if medium == Medium.IP:
         if frame and frame[0] >> 4 == 6:
-            return _ipv6(frame, flows)
-        return _ipv4(frame, flows)
+            return _ipv6(frame, length, flows)
+        return _ipv4(frame, length, flows)
     if len(frame) < ethernet.HEADER_SIZE:
-        return "[|ether]"
+        return " [|ether]"
     destination, source, ethertype = ethernet.HEADER.unpack_from(frame)
     at = ethernet.HEADER_SIZE
     while ethertype in (ethernet.ETHERTYPE_VLAN, ethernet.ETHERTYPE_QINQ):
         if len(frame) < at + 4:
-            return "[|vlan]"
+            return " [|vlan]"
         ethertype = int.from_bytes(frame[at + 2 : at + 4], "big")
         at += 4
     if ethertype == ethernet.ETHERTYPE_IPV4:
-        return _ipv4(frame[at:], flows)
+        return _ipv4(frame[at:], length - at, flows)
     if ethertype == ethernet.ETHERTYPE_IPV6:
-        return _ipv6(frame[at:], flows)
+        return _ipv6(frame[at:], length - at, flows)
     if ethertype == ethernet.ETHERTYPE_ARP:
-        return _arp(frame[at:])
+        return _arp(frame[at:], length - at)
     ends = f"{format_mac(source)} > {format_mac(destination)}"
     if ethertype <= 1500:
         return f"{ends}, 802.3, length {ethertype}: LLC"
-    return f"{ends}, ethertype Unknown ({ethertype:#06x}), length {len(frame)}: "
+    return f"{ends}, ethertype Unknown ({ethertype:#06x}), length {length}: "
 
 
-def _arp(data: bytes) -> str:
-    length = len(data)
-    if length < 8:
-        return "ARP, [|arp]"
-    hrd, pro, hln, pln, op = Struct("!HHBBH").unpack_from(data)
+def _arp(data: bytes, length: int) -> str:
+    if len(data) < 8:
+        return " [|arp]"
+    hrd, pro, hln, pln, op = _ARP_START.unpack_from(data)
+    if len(data) < 8 + 2 * (hln + pln):
+        return " [|arp]"
     if pro != ethernet.ETHERTYPE_IPV4 or pln != 4 or hln == 0:
         hardware = _ARP_HARDWARE.get(hrd, f"Unknown Hardware ({hrd})")
         protocol = f"Unknown Protocol ({pro:#06x})"
@@ -136,8 +155,6 @@ def _arp(data: bytes) -> str:
             protocol = "IPv4"
         text = f"ARP, {hardware} (len {hln}), {protocol} (len {pln})"
         return f"{text}, length {length}"
-    if length < 8 + 2 * (hln + pln):
-        return "ARP, [|arp]"
     name = _ARP_OPS.get(op, f"Unknown ({op})")
     sha, at = data[8 : 8 + hln], 8 + hln
     spa, tha = data[at : at + 4], data[at + 4 : at + 4 + hln]
@@ -154,23 +171,24 @@ def _arp(data: bytes) -> str:
     elif op == 9:
         what = f"{format_mac(sha)} at {format_ip(spa)}"
     else:
-        what = ""
+        return f"ARP, {name} "  # tcpdump dumps what follows
     return f"ARP, {name} {what}, length {length}"
 
 
-def _ipv4(data: bytes, flows: Flows | None) -> str:
-    if not data or data[0] >> 4 != 4:
-        wrong = "IP6, " if data and data[0] >> 4 == 6 else ""
-        return f"{wrong}wrong link-layer encapsulation (invalid)"
+def _ipv4(data: bytes, length: int, flows: Flows | None) -> str:
+    if data and data[0] >> 4 != 4:
+        return _wrong_version(data[0] >> 4)
     if len(data) < ipv4.HEADER_SIZE:
-        return f"IP truncated-ip {len(data)}"
+        if len(data) < length:
+            return "IP  [|ip]" if data else " [|ip]"
+        return f"IP truncated-ip {length}"
     size = (data[0] & 15) * 4
     total = int.from_bytes(data[2:4], "big")
     if size < ipv4.HEADER_SIZE:
         return f"IP bad-hlen {size}"
     line = "IP "
-    if len(data) < total:
-        line += f"truncated-ip - {total - len(data)} bytes missing! "
+    if length < total:
+        line += f"truncated-ip - {total - length} bytes missing! "
     if total < size:
         return f"{line}bad-len {total}"
     word, protocol = int.from_bytes(data[6:8], "big"), data[9]
@@ -178,6 +196,11 @@ def _ipv4(data: bytes, flows: Flows | None) -> str:
     if word & 0x1FFF:
         ends = f"{format_ip(source)} > {format_ip(destination)}"
         return f"{line}{ends}: ip-proto-{protocol}"
+    if len(data) < size:
+        left = f" [remaining caplen({len(data)}) < header length({size})] [|ip]"
+        if protocol in (ipv4.PROTO_TCP, ipv4.PROTO_UDP):
+            return line + left
+        return f"{line}{format_ip(source)} > {format_ip(destination)}: {left}"
     more = bool(word >> 13 & ipv4.MF)
     payload = data[size:total]
     return line + _transport(
@@ -185,20 +208,27 @@ def _ipv4(data: bytes, flows: Flows | None) -> str:
     )
 
 
-def _ipv6(data: bytes, flows: Flows | None) -> str:
-    if not data or data[0] >> 4 != 6:
-        wrong = "IP, " if data and data[0] >> 4 == 4 else ""
-        return f"{wrong}wrong link-layer encapsulation (invalid)"
+def _ipv6(data: bytes, length: int, flows: Flows | None) -> str:
+    if data and data[0] >> 4 != 6:
+        return _wrong_version(data[0] >> 4)
     if len(data) < ipv6.HEADER_SIZE:
-        return f"IP6 truncated-ip6 {len(data)}"
-    length, protocol = int.from_bytes(data[4:6], "big"), data[6]
-    line, available = "IP6 ", len(data) - ipv6.HEADER_SIZE
-    if available < length:
-        line += f"truncated-ip6 - {length - available} bytes missing!"
-    payload = data[40 : 40 + length]
+        cut = len(data) < length
+        return " [|ip6]" if cut else f"IP6 truncated-ip6 {length}"
+    size, protocol = int.from_bytes(data[4:6], "big"), data[6]
+    line, available = "IP6 ", length - ipv6.HEADER_SIZE
+    if available < size:
+        line += f"truncated-ip6 - {size - available} bytes missing!"
+    payload = data[40 : 40 + size]
     return line + _transport(
-        data[8:24], data[24:40], protocol, payload, length, False, flows
+        data[8:24], data[24:40], protocol, payload, size, False, flows
     )
+
+
+def _wrong_version(version: int) -> str:
+    if version in (4, 6):
+        name = "IP" if version == 4 else "IP6"
+        return f"{name}, wrong link-layer encapsulation (invalid)"
+    return f"IP{version} (invalid)"
 
 
 def _transport(
@@ -213,14 +243,14 @@ def _transport(
     """`data`: what there is of the IP payload; `length`: what its header says."""
     here, there = format_ip(source), format_ip(destination)
     if protocol in (ipv4.PROTO_TCP, ipv4.PROTO_UDP):
-        name = "tcp" if protocol == ipv4.PROTO_TCP else "udp"
+        is_tcp = protocol == ipv4.PROTO_TCP
         if len(data) < 4:
-            return f"{here} > {there}: [|{name}]"
-        sport, dport = Struct("!HH").unpack_from(data)
+            return f"{here} > {there}: {'[|tcp]' if is_tcp else ' [|udp]'}"
+        sport, dport = _PORTS.unpack_from(data)
         ends = f"{here}.{sport} > {there}.{dport}: "
-        if name == "udp":
-            return ends + _udp(data, length, more)
-        return ends + _tcp(source, destination, data, length, flows)
+        if is_tcp:
+            return ends + _tcp(source, destination, data, length, flows)
+        return ends + _udp(data, length, more)
     if protocol == ipv4.PROTO_ICMP and len(source) == 4:
         return f"{here} > {there}: {format_icmp(data, length)}"
     return f"{here} > {there}:  ip-proto-{protocol} {length}"
@@ -230,7 +260,7 @@ def _udp(data: bytes, length: int, more: bool) -> str:
     if length < udp.HEADER_SIZE:
         return f"truncated-udp {length}"
     if len(data) < udp.HEADER_SIZE:
-        return "[|udp]"
+        return " [|udp]"
     size = int.from_bytes(data[4:6], "big")
     if size < udp.HEADER_SIZE:
         return f"truncated-udplength {size}"
@@ -243,12 +273,12 @@ def _tcp(
     source: bytes, destination: bytes, data: bytes, length: int, flows: Flows | None
 ) -> str:
     if len(data) < 13:
-        return "[|tcp]"
+        return " [|tcp]"
     size = (data[12] >> 4) * 4
     if size < tcp.HEADER_SIZE:
         return f" tcp {length - size} [bad hdr length {size} - too short, < 20]"
     if len(data) < tcp.HEADER_SIZE:
-        return "[|tcp]"
+        return " [|tcp]"
     _, _, seq, ack, _, flags, window, _, urgent = tcp.HEADER.unpack_from(data)
     header = tcp.TcpHeader(0, 0, seq, ack, size, flags, window, 0, urgent)
     line, edge = f"Flags [{tcp.format_flags(flags)}]", 0
@@ -267,82 +297,107 @@ def _tcp(
     if flags & tcp.URG:
         line += f", urg {urgent}"
     if size > tcp.HEADER_SIZE:
-        options, complete = _options(data[tcp.HEADER_SIZE : size], edge)
+        options, complete = _options(
+            data[tcp.HEADER_SIZE : size], size - tcp.HEADER_SIZE, edge
+        )
         line += f", options [{options}"
         if not complete:
             return line
     return f"{line}, length {length}"
 
 
-def _options(data: bytes, edge: int) -> tuple[str, bool]:
-    """The text after the opening bracket, and whether tcpdump would go on after it."""
-    shown: list[str] = []
-    at = 0
-    while at < len(data):
-        kind = data[at]
-        name = _TCP_OPTIONS.get(kind, f"unknown-{kind}")
-        if kind in (OPT_END, OPT_NOP):
-            shown.append(name)
-            at += 1
-            if kind == OPT_END:
-                break
-            continue
-        size = data[at + 1] if at + 1 < len(data) else 0
-        text = None
-        if size >= 2 and at + size <= len(data):
-            text = _option(kind, data[at + 2 :], size - 2, edge)
-        if text is None:
-            bad = "[bad opt]" + ("]" if shown else "")
-            return ",".join([*shown, bad]), False
-        shown.append(name + text)
-        at += 2 + _OPTION_SIZES.get(kind, size - 2)
-    return ",".join(shown) + "]", True
+class _BadOption(Exception):
+    """An option leaves the header."""
 
 
-def _option(kind: int, rest: bytes, size: int, edge: int) -> str | None:
-    """What follows an option's name; None where tcpdump gives up."""
-    taken = _OPTION_SIZES.get(kind, size)
-    if taken > len(rest):
-        return None
-    value = rest[:taken]
-    text = ""
+class _CutOption(Exception):
+    """An option leaves what was captured: what tcpdump still shows of it."""
+
+
+def _options(data: bytes, total: int, edge: int) -> tuple[str, bool]:
+    """The text after the opening bracket, and whether tcpdump would go on after it.
+
+    total: bytes of options that the header has, of which `data` may be the beginning.
+    """
+    text, separator, at = "", "", 0
+    try:
+        while at < total:
+            text += separator
+            kind = _octet(data, at)
+            name = _TCP_OPTIONS.get(kind, f"unknown-{kind}")
+            if kind in (OPT_END, OPT_NOP):
+                text += name
+                at += 1
+                if kind == OPT_END:
+                    break
+            else:
+                size = _octet(data, at + 1) if at + 1 < total else 0
+                if size < 2 or at + size > total:
+                    raise _BadOption
+                text += name
+                taken = _OPTION_SIZES.get(kind, size - 2)
+                at += 2
+                if at + taken > total:
+                    raise _BadOption
+                if at + taken > len(data):
+                    some = _sack(data[at:], edge, taken) if kind == OPT_SACK else ""
+                    raise _CutOption(f"{some} [|tcp]" + (">" if separator else ""))
+                text += _option(kind, data[at : at + taken], edge)
+                if taken != size - 2:
+                    text += f"[len {size}]"
+                at += taken
+            separator = ","
+    except _BadOption:
+        return text + "[bad opt]" + ("]" if separator else ""), False
+    except _CutOption as cut:
+        return text + str(cut), False
+    return text + "]", True
+
+
+def _octet(data: bytes, at: int) -> int:
+    if at >= len(data):
+        raise _CutOption(" [|tcp]")
+    return data[at]
+
+
+def _option(kind: int, value: bytes, edge: int) -> str:
+    """What follows an option's name."""
     if kind in (2, 3, 6, 7, 11, 12, 13):
-        text = f" {int.from_bytes(value, 'big')}"
-    elif kind == 8:
-        text = " val {} ecr {}".format(*_PAIR.unpack(value))
-    elif kind == 5:
-        text = _sack(value, edge)
-    elif kind == 34:
-        text = " " + _fast_open(value)
-    elif kind == 254 and size >= 2:
+        return f" {int.from_bytes(value, 'big')}"
+    if kind == 8:
+        return " val {} ecr {}".format(*_PAIR.unpack(value))
+    if kind == OPT_SACK:
+        return _sack(value, edge, len(value))
+    if kind == 34:
+        return " " + _fast_open(value)
+    if kind == 254:
+        if len(value) < 2:
+            raise _BadOption
         magic = value[:2].hex()
-        text = "-" + (_fast_open(value[2:]) if magic == "f989" else magic)
-    elif kind == 254:
-        return None
-    elif kind == 28 and size == 2:
+        return "-tfo" + _fast_open(value[2:]) if magic == "f989" else f"-{magic}"
+    if kind == 28:
         timeout = int.from_bytes(value, "big")
         seconds = (timeout >> 1) * (60 if timeout & 1 else 1)
-        text = f" {timeout:#x} {seconds}"
-    elif kind == 19 and size == 16:
-        text = f" can't check - {value.hex()}"
-    elif kind != 4 and value:
-        text = f" 0x{value.hex()}"
-    return text if taken == size else f"{text}[len {size + 2}]"
+        return f" {timeout:#x} {seconds}"
+    if kind == 19:
+        return f" shared secret not supplied with -M, can't check - {value.hex()}"
+    return f" 0x{value.hex()}" if value else ""
 
 
-def _sack(value: bytes, edge: int) -> str:
-    if len(value) % 8:
+def _sack(value: bytes, edge: int, size: int) -> str:
+    """The blocks that `value` has of the option's `size` bytes."""
+    if size % 8:
         return " invalid sack"
     blocks = "".join(
         f"{{{(left - edge) & _MASK}:{(right - edge) & _MASK}}}"
-        for left, right in _PAIR.iter_unpack(value)
+        for left, right in _PAIR.iter_unpack(value[: len(value) & ~7])
     )
-    return f" {len(value) // 8} {blocks}"
+    return f" {size // 8} {blocks}"
 
 
 def _fast_open(cookie: bytes) -> str:
     if not cookie:
-        return "cookiereq"
+        return " cookiereq"
     if len(cookie) % 2 or not 4 <= len(cookie) <= 16:
         return " (invalid)"
-    return f"cookie {cookie.hex()}"
+    return f" cookie {cookie.hex()}"

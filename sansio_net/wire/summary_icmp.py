@@ -43,18 +43,33 @@ _EXCEEDED: Final = {
     icmp.TTL_EXCEEDED: "time exceeded in-transit",
     icmp.REASSEMBLY_EXCEEDED: "ip reassembly time exceeded",
 }
-_TRUNCATED: Final = "[|icmp]"
+_SIZES: Final = {
+    icmp.ECHO_REQUEST: 8,
+    icmp.ECHO_REPLY: 8,
+    icmp.UNREACHABLE: 28,
+    icmp.REDIRECT: 28,
+    icmp.TIME_EXCEEDED: 28,
+    icmp.PARAMETER_PROBLEM: 5,
+    icmp.MASK_REPLY: 12,
+    icmp.TIMESTAMP_REQUEST: 8,
+    icmp.TIMESTAMP_REPLY: 20,
+}
+"""Bytes that tcpdump wants to see of a type before it says anything."""
+
+_TRUNCATED: Final = " [|icmp]"
 
 
 def format_icmp(data: bytes, length: int) -> str:
     """``"ICMP echo request, id 1, seq 2, length 64"`` for an IP payload."""
-    text = _message(data) if len(data) >= icmp.HEADER_SIZE else None
+    text = _message(data) if len(data) >= 2 else None
     return _TRUNCATED if text is None else f"ICMP {text}, length {length}"
 
 
 def _message(data: bytes) -> str | None:
     """None where the message is cut too short to say."""
     kind, code = data[0], data[1]
+    if len(data) < _SIZES.get(kind, 2):
+        return None
     first, second = (int.from_bytes(data[at : at + 2], "big") for at in (4, 6))
     if kind in (icmp.ECHO_REQUEST, icmp.ECHO_REPLY):
         name = "request" if kind == icmp.ECHO_REQUEST else "reply"
@@ -62,9 +77,7 @@ def _message(data: bytes) -> str | None:
     if kind == icmp.UNREACHABLE:
         return _unreachable(code, second, data[8:])
     if kind == icmp.REDIRECT:
-        if len(data) < 28:
-            return None
-        text = _REDIRECT.get(code, f"redirect-#{code} {{}} to net {{}}")
+        text = _REDIRECT.get(code, f"redirect-#{code} {{}} to {{}}")
         return text.format(format_ip(data[24:28]), format_ip(data[4:8]))
     if kind == icmp.TIME_EXCEEDED:
         return _EXCEEDED.get(code, f"time exceeded-#{code}")
@@ -73,8 +86,6 @@ def _message(data: bytes) -> str | None:
             return f"parameter problem - code {code}"
         return f"parameter problem - octet {data[4]}"
     if kind == icmp.MASK_REPLY:
-        if len(data) < 12:
-            return None
         return f"address mask is 0x{data[8:12].hex()}"
     if kind == icmp.TIMESTAMP_REQUEST:
         return f"time stamp query id {first} seq {second}"
@@ -84,8 +95,6 @@ def _message(data: bytes) -> str | None:
 
 
 def _unreachable(code: int, mtu: int, quoted: bytes) -> str | None:
-    if len(quoted) < ipv4.HEADER_SIZE:
-        return None
     destination = format_ip(quoted[16:20])
     protocol = quoted[9]
     if code == icmp.PROTOCOL_UNREACHABLE:
@@ -107,9 +116,7 @@ def _unreachable(code: int, mtu: int, quoted: bytes) -> str | None:
     return text.format(destination)
 
 
-def _timestamp_reply(data: bytes, identifier: int, sequence: int) -> str | None:
-    if len(data) < 20:
-        return None
+def _timestamp_reply(data: bytes, identifier: int, sequence: int) -> str:
     times = []
     for at in (8, 12, 16):
         value = int.from_bytes(data[at : at + 4], "big")
