@@ -168,7 +168,7 @@ def add_address(name: str, address: str) -> None:
                 extra = {} if len(ip) == 4 else {"flags": _IFA_F_NODAD}
                 text = address.partition("/")[0]
                 route.addr(
-                    "replace", index=number, address=text, mask=prefixlen, **extra
+                    "replace", index=number, address=text, prefixlen=prefixlen, **extra
                 )
         except Exception as error:  # pyroute2's own kind is no OSError
             failures.append(error)

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sansio_net.drivers import interface
+from sansio_net.drivers.descriptor import BATCH_BYTES, BATCH_FRAMES
+from sansio_net.drivers.tap import TapDevice
+from sansio_net.errors import DeviceError, DeviceGone, MissingExtraError
+from sansio_net.packet import CSUM_PARTIAL, Medium, Packet
+
+BROADCAST_FRAME = b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x88\xb5" + bytes(46)
+
+
+def ip(command: str) -> str:
+    done = subprocess.run(["ip", *command.split()], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def wait_for(condition: Callable[[], object], timeout: float = 5) -> object:
+    end = time.monotonic() + timeout
+    while not (answer := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return answer
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[TapDevice, socket.socket]]:
+    """A device on a descriptor that is no TAP, as another program may hand over."""
+    ours, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    device = TapDevice.from_fd(ours.detach())
+    yield device, far
+    device.close()
+    far.close()
+
+
+def test_a_batch_grows_and_never_meets_an_empty_queue_first(
+    pair: tuple[TapDevice, socket.socket],
+) -> None:
+    device, far = pair
+    for n in range(4):
+        far.send(b"frame %d" % n)
+    batches = []
+    while True:
+        batches.append([packet.head for packet in device.receive(0)])
+        if not device.readable():
+            break
+    assert batches == [
+        [b"frame 0"],
+        [b"frame 1", b"frame 2"],
+        [b"frame 3"],
+    ]
+    assert all(type(head) is bytes for batch in batches for head in batch)
+
+
+def test_a_batch_is_bounded_in_frames_and_bytes(
+    pair: tuple[TapDevice, socket.socket],
+) -> None:
+    device, far = pair
+    far.setblocking(False)
+    far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+
+    def fill(frame: bytes) -> None:
+        try:
+            while True:
+                far.send(frame)
+        except BlockingIOError:
+            pass
+
+    largest = 0
+    for _ in range(100):
+        fill(b"small")
+        largest = max(largest, len(device.receive(0)))
+    assert largest <= BATCH_FRAMES
+    while device.receive(0):
+        pass
+    sizes = []
+    for _ in range(20):
+        fill(bytes(40_000))
+        sizes.append(sum(map(len, device.receive(0))))
+        assert device.readable()
+    assert max(sizes) <= BATCH_BYTES + 40_000
+
+
+def test_a_closed_peer_is_a_gone_device(
+    pair: tuple[TapDevice, socket.socket],
+) -> None:
+    device, far = pair
+    far.close()
+    with pytest.raises(DeviceGone):
+        device.receive(0)
+
+
+def test_sends_and_says_what_it_can(pair: tuple[TapDevice, socket.socket]) -> None:
+    device, far = pair
+    device.send([Packet(b"head", [b"body"])], 0)
+    assert far.recv(100) == b"headbody"
+    assert device.room() == BATCH_FRAMES
+    assert (device.capabilities.checksum, device.capabilities.gso_max) == (False, 0)
+    assert device.link() is None
+    assert not os.get_inheritable(device.fileno())
+
+
+def test_vnet_headers_on_a_descriptor() -> None:
+    ours, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    device = TapDevice.from_fd(ours.detach(), Medium.IP, vnet=True, mtu=1400)
+    assert device.capabilities.checksum
+    assert device.capabilities.gso_max == 65535
+    assert device.capabilities.mtu == 1400
+    header = bytes((1, 0)) + b"".join(
+        n.to_bytes(2, sys.byteorder) for n in (0, 0, 20, 6)
+    )
+    far.send(header + bytes(28))
+    far.send(b"short")
+    (packet,) = device.receive(0)
+    assert (packet.csum, packet.csum_start, packet.csum_offset) == (
+        CSUM_PARTIAL,
+        20,
+        6,
+    )
+    assert device.receive(0) == []
+    assert device.counters.as_dict() == {"drop.device_metadata": 1}
+    device.send([Packet(b"out")], 0)
+    assert far.recv(100) == bytes(10) + b"out"
+    device.close()
+    device.close()
+    far.close()
+
+
+def test_a_descriptor_that_is_not_open() -> None:
+    with pytest.raises(DeviceError, match=r"fd:987654: Bad file descriptor"):
+        TapDevice.from_fd(987654)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "x" * 16, "with space", "a:b", "."])
+def test_a_bad_name(name: str) -> None:
+    with pytest.raises(DeviceError, match="not an interface name"):
+        TapDevice(name)
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pytun", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "sansio_net\[tap\]"'):
+        TapDevice("tap0")
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (errno.EPERM, "no permission"),
+        (errno.EBUSY, "in use by another program"),
+        (errno.ENOENT, "/dev/net/tun does not exist"),
+    ],
+)
+def test_why_it_cannot_be_opened(
+    monkeypatch: pytest.MonkeyPatch, code: int, text: str
+) -> None:
+    pytun = pytest.importorskip("pytun")
+
+    def refuse(name: str, flags: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(pytun, "TunTapDevice", refuse)
+    with pytest.raises(DeviceError, match=text) as raised:
+        TapDevice("tap0")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("namespace")
+class TestRealDevice:
+    def test_is_made_set_up_and_removed(self) -> None:
+        device = TapDevice("tap0")
+        assert "LOWER_UP" in ip("link show tap0")
+        assert "tap" in ip("-d link show tap0")
+        assert device.capabilities.medium is Medium.ETHERNET
+        assert device.capabilities.mtu == 1500
+        assert not os.get_inheritable(device.fileno())
+        device.close()
+        device.close()
+        assert "tap0" not in ip("link")
+
+    def test_mtu_and_host_address_only_when_asked(self) -> None:
+        device = TapDevice("tun0", medium=Medium.IP)
+        assert "inet 10" not in ip("address show tun0")
+        device.close()
+        device = TapDevice(
+            "tun0", medium=Medium.IP, mtu=1400, host_address="10.9.0.1/24"
+        )
+        assert "10.9.0.1/24" in ip("address show tun0")
+        assert "mtu 1400" in ip("address show tun0")
+        assert device.capabilities.mtu == 1400
+        interface.add_address("tun0", "10.9.0.1/24")  # there already: fine
+        interface.add_address("tun0", "fd00:9::1/64")
+        assert "fd00:9::1/64" in ip("address show tun0")
+        assert "tentative" not in ip("address show tun0")
+        device.close()
+
+    def test_the_host_address_while_an_event_loop_runs(self) -> None:
+        async def main() -> None:
+            TapDevice("tap0", host_address="10.9.0.1/24").close()
+
+        asyncio.run(main())
+
+    def test_errors_are_one_clear_line(self) -> None:
+        with pytest.raises(DeviceError, match="cannot set the MTU of tap0 to 1000000"):
+            TapDevice("tap0", mtu=1_000_000)
+        assert "tap0" not in ip("link")
+        with pytest.raises(DeviceError, match="lo exists and is no tap device"):
+            TapDevice("lo")
+        ip("tuntap add tun7 mode tun")
+        with pytest.raises(DeviceError, match="tun7 exists and is no tap device"):
+            TapDevice("tun7")
+        held = TapDevice("tap0")
+        with pytest.raises(DeviceError, match="tap0 is in use by another program"):
+            TapDevice("tap0")
+        held.close()
+
+    def test_a_persistent_device_is_attached_to_and_left(self) -> None:
+        ip("tuntap add tap5 mode tap")
+        ip("link set tap5 mtu 9000")
+        before = TapDevice("tap5", vnet=True)
+        before.close()
+        device = TapDevice("tap5")
+        assert device.capabilities.mtu == 9000
+        device.close()
+        assert "tap5" in ip("link")
+
+    def test_frames_cross_both_ways(self) -> None:
+        device = TapDevice("tap0", host_address="10.9.0.1/24")
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as host:
+            host.bind(("tap0", 0x88B5))
+            device.send([Packet(BROADCAST_FRAME)], 0)
+            host.settimeout(5)
+            assert host.recv(2000) == BROADCAST_FRAME
+            host.send(BROADCAST_FRAME)
+        frames: list[bytes] = []
+
+        def arrived() -> bool:
+            frames.extend(packet.head for packet in device.receive(0))
+            return BROADCAST_FRAME in frames
+
+        wait_for(arrived)
+        device.close()
+
+    def test_an_interface_that_is_taken_down_and_up(self) -> None:
+        device = TapDevice("tap0")
+        ip("link set tap0 down")
+        device.send([Packet(BROADCAST_FRAME)], 0)
+        assert device.link() is False
+        assert device.room() == 0
+        ip("link set tap0 up")
+        device.receive(10**9)
+        assert device.link() is True
+        device.send([Packet(BROADCAST_FRAME)], 0)
+        assert device.counters.as_dict() == {"drop.link_down": 1}
+        device.close()
+
+    def test_removal_is_device_gone_reading_and_writing(self) -> None:
+        for use in (
+            lambda device: [device.receive(0) for _ in range(9)],
+            lambda device: device.send([Packet(BROADCAST_FRAME)], 0),
+            lambda device: device._carries(),
+        ):
+            device = TapDevice("tap0")
+            ip("link delete tap0")
+            with pytest.raises(DeviceGone):
+                use(device)
+            device.close()
+
+    def test_no_carrier_is_a_clear_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ip("tuntap add tap0 mode tap")
+        monkeypatch.setattr(interface, "flags", lambda sock, name: interface.IFF_UP)
+        # duplicate address detection would make the host send
+        monkeypatch.setattr("select.select", lambda *args: ([], [], []))
+        with pytest.raises(DeviceError, match="tap0 has no carrier after 0 s"):
+            TapDevice("tap0", carrier_timeout=1)
+
+    def test_a_descriptor_of_the_wrong_kind(self) -> None:
+        with_headers = TapDevice("tap0", vnet=True)
+        fd = os.dup(with_headers.fileno())
+        for medium, vnet, words in (
+            (Medium.IP, True, "no tun device"),
+            (Medium.ETHERNET, False, "has virtio headers"),
+        ):
+            with pytest.raises(DeviceError, match=words):
+                TapDevice.from_fd(fd, medium, vnet)
+        again = TapDevice.from_fd(fd, vnet=True)
+        assert again.name == "tap0"
+        again.close()
+        with_headers.close()
+
+    def test_virtio_headers_hand_over_unfinished_checksums(self) -> None:
+        device = TapDevice(
+            "tun0", medium=Medium.IP, vnet=True, host_address="10.9.0.1/24"
+        )
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
+            host.sendto(b"to nobody", ("10.9.0.2", 9))
+        packets: list[Packet] = []
+
+        def arrived() -> object:
+            packets.extend(device.receive(0))
+            return [packet for packet in packets if packet.csum == CSUM_PARTIAL]
+
+        wait_for(arrived)
+        (packet,) = [packet for packet in packets if packet.csum == CSUM_PARTIAL]
+        assert (packet.csum_start, packet.csum_offset) == (20, 6)
+        device.close()
