@@ -100,6 +100,12 @@ class MessageTooLongError(_OsError, StateError):
     code = errno.EMSGSIZE
 
 
+class BroadcastError(_OsError, PermissionError, StateError):
+    """A datagram to a broadcast address needs a socket with `broadcast=True`."""
+
+    code = errno.EACCES
+
+
 class ConnectionFailed(SansioNetError):
     """A conversation ended, or never began, for a reason outside this end."""
 

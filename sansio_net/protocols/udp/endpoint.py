@@ -1,0 +1,494 @@
+"""UDP sockets: datagrams in and out, with the errors that concern them.
+
+RFC 768; RFC 1122 4.1; RFC 8085 for what an application may expect.
+
+A socket is no machine: `receive` is its verb. It belongs to a Stack, which finds it by
+its port, calls the inner doors and takes its packets from `emit`. Datagrams and errors
+keep their order. An error is told by a UdpError event; a connected socket's verbs also
+raise a hard one once: `receive` in its place among the datagrams, `send` at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, TypeAlias
+
+from sansio_net.addresses import (
+    BROADCAST4,
+    IpAddress,
+    SocketAddress,
+    format_endpoint,
+    is_multicast,
+    is_unspecified,
+    pack_endpoint,
+    pack_ip,
+)
+from sansio_net.counters import Counters, DropReason
+from sansio_net.errors import (
+    AddressNotAvailableError,
+    BroadcastError,
+    ConnectionFailed,
+    LimitError,
+    MessageTooLongError,
+    NotConnectedError,
+    StateError,
+)
+from sansio_net.machine import Router, Sink
+from sansio_net.packet import CSUM_PARTIAL, Datagram, Packet, PacketInfo
+from sansio_net.trace import Trace
+from sansio_net.wire.checksum import pseudo_sum
+from sansio_net.wire.ipv4 import PROTO_UDP
+from sansio_net.wire.udp import CHECKSUM_OFFSET, HEADER_SIZE, build_udp
+
+from .config import (
+    OVERHEAD,
+    SocketSpaceFreed,
+    UdpError,
+    UdpEvent,
+    UdpOptions,
+    UdpReceived,
+)
+
+Endpoint: TypeAlias = tuple[bytes, int]
+
+MAX_PAYLOAD: Final = {4: 0xFFFF - 20 - HEADER_SIZE, 16: 0xFFFF - HEADER_SIZE}
+"""By the size of an address: IPv4 counts its header in the length, IPv6 does not."""
+
+_RECEIVED: Final = 1
+_FAILED: Final = 2
+_SPACE: Final = 4
+_CLOSED: Final = 8
+
+
+class _Failure:
+    """An error and its place among the datagrams."""
+
+    __slots__ = ("after", "error", "is_hard", "is_told", "peer")
+
+    def __init__(
+        self, error: ConnectionFailed, peer: Endpoint, is_hard: bool, after: int
+    ) -> None:
+        self.error = error
+        self.peer = peer
+        self.is_hard = is_hard
+        self.after = after  # so many datagrams had been accepted before
+        self.is_told = False
+
+    def says_the_same(self, other: _Failure) -> bool:
+        mine = self.peer, self.is_hard, self.after, repr(self.error)
+        return mine == (other.peer, other.is_hard, other.after, repr(other.error))
+
+
+class UdpSocket:
+    """One bound port. `laddr` b"" is every address; `nic` names an interface or None.
+
+    Made by `Stack.udp_bind`.
+    """
+
+    __slots__ = (
+        "_counters",
+        "_failures",
+        "_n_accepted",
+        "_n_taken",
+        "_options",
+        "_queue",
+        "_queue_bytes",
+        "_router",
+        "_send_bytes",
+        "_sending",
+        "_space_wanted",
+        "armed",
+        "broadcast",
+        "closed",
+        "id",
+        "laddr",
+        "lport",
+        "multicast_ttl",
+        "nic",
+        "notified",
+        "pending_kinds",
+        "queued",
+        "raddr",
+        "ready",
+        "reuse",
+        "rport",
+        "tos",
+        "trace",
+        "ttl",
+    )
+
+    protocol: Final = PROTO_UDP
+
+    def __init__(
+        self,
+        laddr: bytes,
+        lport: int,
+        *,
+        router: Router,
+        raddr: bytes | None = None,
+        rport: int | None = None,
+        nic: str | None = None,
+        broadcast: bool = False,
+        reuse: bool = False,
+        options: UdpOptions | None = None,
+        id: int = 0,
+        ready: Sink[UdpSocket] | None = None,
+        notified: Sink[UdpSocket] | None = None,
+        counters: Counters | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        if raddr is not None and not (raddr and rport):
+            raise StateError("a peer has an address and a port")
+        self._options = options = options or UdpOptions()
+        self.id = id
+        self.laddr, self.lport = laddr, lport
+        self.raddr, self.rport = raddr, rport
+        self.nic = nic
+        self.broadcast = broadcast
+        self.reuse = reuse
+        self.ttl, self.multicast_ttl, self.tos = (
+            options.ttl,
+            options.multicast_ttl,
+            options.tos,
+        )
+        self.closed = False
+        self._router = router
+        self._counters = counters if counters is not None else Counters()
+        self.trace = trace
+        self._queue: deque[Datagram] = deque()
+        self._queue_bytes = 0
+        self._failures: deque[_Failure] = deque()
+        self._n_accepted = self._n_taken = 0
+        self._sending: deque[Packet] = deque()
+        self._send_bytes = 0
+        self._space_wanted = False
+        self.queued = False
+        self.ready = ready
+        self.notified = notified
+        self.pending_kinds = 0
+        self.armed: list[object] | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{self.local} -> {self.peer}"
+        return f"<UdpSocket {self.id} {state}>"
+
+    @property
+    def local(self) -> tuple[str, int]:
+        return format_endpoint(self.laddr, self.lport)
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        if self.raddr is None or self.rport is None:
+            return None
+        return format_endpoint(self.raddr, self.rport)
+
+    @property
+    def count(self) -> int:
+        """How many datagrams wait for `receive()`."""
+        return len(self._queue)
+
+    # -- verbs
+
+    def send_to(
+        self,
+        data: bytes | bytearray | memoryview,
+        address: SocketAddress,
+        *,
+        source: SocketAddress | IpAddress | None = None,
+        ttl: int | None = None,
+        tos: int | None = None,
+    ) -> None:
+        """Queue one datagram.
+
+        `source` is the address it leaves from, as text or as the `destination` of the
+        datagram that it answers; the stack chooses where it is None or a group.
+        Raises StateError, LimitError (then SocketSpaceFreed follows), Unreachable,
+        AddressNotAvailableError, BroadcastError, MessageTooLongError, ValueError.
+        """
+        destination, port = pack_endpoint(address)
+        if is_unspecified(destination) or not port:
+            raise ValueError(f"not a destination: {address!r}")
+        self._send(data, destination, port, self._source(source), ttl, tos)
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Queue one datagram to the peer. Raises as `send_to`, and NotConnectedError
+        where there is none.
+        """
+        if self.raddr is None or self.rport is None:
+            raise NotConnectedError()
+        self._send(data, self.raddr, self.rport, b"", None, None)
+
+    def receive(self) -> Datagram | None:
+        """The next datagram, or None. Raises the pending error of a connected socket
+        once, and StateError when closed.
+        """
+        self._check_open()
+        if self._failures:
+            self._raise_pending(self._n_taken)
+        if not self._queue:
+            return None
+        datagram = self._queue.popleft()
+        self._queue_bytes -= len(datagram.data) + OVERHEAD
+        self._n_taken += 1
+        return datagram
+
+    def set(
+        self,
+        *,
+        broadcast: bool | None = None,
+        ttl: int | None = None,
+        multicast_ttl: int | None = None,
+        tos: int | None = None,
+    ) -> None:
+        """Change options; None leaves one as it is. Raises ValueError."""
+        _check_octet("ttl", ttl, 1)
+        _check_octet("multicast_ttl", multicast_ttl, 0)
+        _check_octet("tos", tos, 0)
+        self.broadcast = self.broadcast if broadcast is None else broadcast
+        self.ttl = self.ttl if ttl is None else ttl
+        self.tos = self.tos if tos is None else tos
+        if multicast_ttl is not None:
+            self.multicast_ttl = multicast_ttl
+
+    def close(self) -> None:
+        """No more datagrams in; what `send_to` took still leaves."""
+        if self.closed:
+            return
+        self.closed = True
+        self._queue.clear()
+        self._failures.clear()
+        self._queue_bytes = 0
+        self._space_wanted = False
+        self._notify(_CLOSED)
+        self._wake()
+
+    # -- inner doors
+
+    def datagram_arrives(
+        self,
+        data: bytes | memoryview,
+        src: bytes,
+        sport: int,
+        dst: bytes,
+        ttl: int,
+        tos: int,
+        nic: str,
+        now: int,
+    ) -> bool:
+        """One datagram; False: not for this socket."""
+        if self.closed or (
+            self.raddr is not None and (src != self.raddr or sport != self.rport)
+        ):
+            return False
+        size = len(data) + OVERHEAD
+        options = self._options
+        if len(self._queue) >= options.receive_datagrams or (
+            self._queue and self._queue_bytes + size > options.receive_bytes
+        ):
+            self._counters.drop(DropReason.UDP_QUEUE_FULL)
+            if self.trace is not None:
+                self.trace.append((now, "udp-queue-full", self.id))
+            return True
+        self._queue.append(
+            Datagram(
+                bytes(data),
+                format_endpoint(src, sport),
+                # RFC 1122 4.1.3.5: the address that was asked, to answer from
+                format_endpoint(dst, self.lport),
+                nic,
+                ttl,
+                tos,
+            )
+        )
+        self._queue_bytes += size
+        self._n_accepted += 1
+        self._notify(_RECEIVED)
+        return True
+
+    def error_arrives(
+        self, error: ConnectionFailed, peer: Endpoint, hard: bool = True
+    ) -> None:
+        """What became of a datagram to `peer` (RFC 1122 4.1.3.3: all are passed on).
+
+        hard: no routing transient; a connected socket's verbs raise it.
+        """
+        if self.closed:
+            return
+        failures = self._failures
+        last = failures[-1] if failures else None
+        failure = _Failure(error, peer, hard, self._n_accepted)
+        if last is not None and last.says_the_same(failure):
+            # like Linux: a burst of errors is raised once; it is told again
+            last.is_told = False
+        elif len(failures) < self._options.error_limit:
+            failures.append(failure)
+        else:
+            self._counters.count("udp.errors_dropped")
+            told = next((one for one in failures if one.is_told), None)
+            if told is None:
+                return
+            failures.remove(told)
+            failures.append(failure)
+        self._notify(_FAILED)
+
+    # -- what leaves
+
+    def emit(self, now: int) -> Packet | None:
+        """The next datagram, at its UDP header."""
+        if not self._sending:
+            return None
+        packet = self._sending.popleft()
+        self._send_bytes -= len(packet) + OVERHEAD
+        if self._space_wanted and self._has_space():
+            self._space_wanted = False
+            self._notify(_SPACE)
+        if self.trace is not None and packet.info is not None:
+            self.trace.append((now, "udp-sent", self.id, packet.info.dst, len(packet)))
+        return packet
+
+    def drain(self, out: list[UdpEvent]) -> None:
+        kinds, self.pending_kinds = self.pending_kinds, 0
+        if self.closed:
+            return
+        received = (
+            UdpReceived(self, len(self._queue))
+            if kinds & _RECEIVED and self._queue
+            else None
+        )
+        failure = self._next_untold() if kinds & _FAILED else None
+        if received is not None and (failure is None or failure.after > self._n_taken):
+            out.append(received)
+            received = None
+        if failure is not None:
+            out.append(UdpError(self, failure.error, format_endpoint(*failure.peer)))
+            self._told(failure)
+        if received is not None:
+            out.append(received)
+        if kinds & _SPACE:
+            out.append(SocketSpaceFreed(self))
+
+    def deadline(self) -> int | None:
+        """A UDP socket has no timers."""
+        return None
+
+    def handle_timeout(self, now: int) -> None:
+        """Nothing is ever due."""
+
+    # -- helpers
+
+    def _send(
+        self,
+        data: bytes | bytearray | memoryview,
+        destination: bytes,
+        port: int,
+        source: bytes,
+        ttl: int | None,
+        tos: int | None,
+    ) -> None:
+        self._check_open()
+        self._raise_pending(self._n_accepted)
+        _check_octet("ttl", ttl, 1)
+        _check_octet("tos", tos, 0)
+        payload = data if isinstance(data, bytes) else bytes(data)
+        if len(payload) > MAX_PAYLOAD[len(destination)]:
+            raise MessageTooLongError()
+        if source and len(source) != len(destination):
+            raise AddressNotAvailableError()
+        if not self.broadcast and self._router.is_broadcast(destination, self.nic):
+            raise BroadcastError()
+        source = self._router.source_for(destination, source, self.nic)
+        size = len(payload) + HEADER_SIZE + OVERHEAD
+        options = self._options
+        if len(self._sending) >= options.send_datagrams or (
+            self._sending and self._send_bytes + size > options.send_bytes
+        ):
+            self._space_wanted = True
+            raise LimitError("the socket's send queue is full")
+        if ttl is None:
+            ttl = self.multicast_ttl if is_multicast(destination) else self.ttl
+        length = len(payload) + HEADER_SIZE
+        self._sending.append(
+            Packet(
+                build_udp(
+                    self.lport,
+                    port,
+                    len(payload),
+                    pseudo_sum(source, destination, PROTO_UDP, length),
+                ),
+                (payload,) if payload else (),
+                csum=CSUM_PARTIAL,
+                csum_offset=CHECKSUM_OFFSET,
+                info=PacketInfo(
+                    source, destination, self.tos if tos is None else tos, ttl
+                ),
+            )
+        )
+        self._send_bytes += size
+        self._wake()
+
+    def _source(self, source: SocketAddress | IpAddress | None) -> bytes:
+        """The source asked for; b"" where none is, or it is no address of a host."""
+        if source is None:
+            packed = b""
+        elif isinstance(source, str | bytes | IPv4Address | IPv6Address):
+            packed = pack_ip(source)
+        else:
+            packed, port = pack_endpoint(source)
+            if port not in (0, self.lport):
+                raise AddressNotAvailableError()
+        packed = packed or self.laddr
+        if is_unspecified(packed):
+            return b""
+        # an answer to a broadcast leaves from an address, not from the broadcast's
+        if packed == BROADCAST4 or is_multicast(packed):
+            return b""
+        return packed
+
+    def _has_space(self) -> bool:
+        """A third of the queue is free."""
+        options = self._options
+        return (
+            len(self._sending) * 3 <= options.send_datagrams * 2
+            and self._send_bytes * 3 <= options.send_bytes * 2
+        )
+
+    def _raise_pending(self, before: int) -> None:
+        """Raise the first hard error that arrived before datagram number `before`."""
+        if self.raddr is None:
+            return
+        for failure in self._failures:
+            if failure.is_hard and failure.after <= before:
+                self._failures.remove(failure)
+                raise failure.error
+
+    def _next_untold(self) -> _Failure | None:
+        return next((one for one in self._failures if not one.is_told), None)
+
+    def _told(self, failure: _Failure) -> None:
+        """One event was made of it: keep it only if a verb will raise it."""
+        failure.is_told = True
+        if self.raddr is None or not failure.is_hard:
+            self._failures.remove(failure)
+        if self._next_untold() is not None:
+            self._notify(_FAILED)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise StateError("the socket is closed")
+
+    def _wake(self) -> None:
+        if not self.queued:
+            self.queued = True
+            if self.ready is not None:
+                self.ready.append(self)
+
+    def _notify(self, kind: int) -> None:
+        if not self.pending_kinds and self.notified is not None:
+            self.notified.append(self)
+        self.pending_kinds |= kind
+
+
+def _check_octet(name: str, value: int | None, lowest: int) -> None:
+    if value is not None and not lowest <= value <= 255:
+        raise ValueError(f"{name} out of range: {value}")
