@@ -25,6 +25,14 @@ def state_diagram() -> str:
     return "\n".join([*lines, "```"])
 
 
+def in_words(name: str) -> str:
+    """``"ip_bad_header"`` -> ``"IP: bad header"``."""
+    layer, _, rest = name.partition("_")
+    if layer not in ("arp", "ip", "icmp", "udp", "tcp"):
+        return name.replace("_", " ").capitalize()
+    return f"{layer.upper()}: {rest.replace('_', ' ')}"
+
+
 def drop_reasons() -> str:
     """Every DropReason with its docstring; the source's comments are the headings."""
     source = Path(counters.__file__).read_text()
@@ -43,7 +51,7 @@ def drop_reasons() -> str:
             meanings[node.targets[0].id] = text
     lines = ["| counter | meaning |", "|---|---|"]
     for reason in DropReason:
-        meaning = meanings[reason.name] or reason.value.replace("_", " ").capitalize()
+        meaning = meanings[reason.name] or in_words(reason.value)
         lines.append(f"| `drop.{reason.value}` | {meaning.rstrip('.')} |")
     return "\n".join(lines)
 
