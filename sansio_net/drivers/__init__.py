@@ -1,0 +1,23 @@
+"""Devices, and the loop that runs a stack on them: the only place that touches I/O."""
+
+from .loop import Device, Loop, Timer, arrivals, run, turn
+from .memory import LinkedDevice, MemoryDevice, memory_pair
+from .pcap_replay import CaptureEnded, PcapReplayDevice
+from .rawsock import RawSocketDevice
+from .tap import TapDevice
+
+__all__ = [
+    "CaptureEnded",
+    "Device",
+    "LinkedDevice",
+    "Loop",
+    "MemoryDevice",
+    "PcapReplayDevice",
+    "RawSocketDevice",
+    "TapDevice",
+    "Timer",
+    "arrivals",
+    "memory_pair",
+    "run",
+    "turn",
+]
