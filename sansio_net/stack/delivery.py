@@ -46,7 +46,15 @@ def segment_without_connection(
     if listener is None:
         arrival.drop(DropReason.TCP_NO_SOCKET)
         answer = reset_for(
-            arrival.dst, dport, arrival.src, sport, seq, ack, flags, len(body)
+            seq,
+            ack,
+            flags,
+            len(body),
+            laddr=arrival.dst,
+            lport=dport,
+            raddr=arrival.src,
+            rport=sport,
+            options=options,
         )
     else:
         answer = listener.segment_arrives(

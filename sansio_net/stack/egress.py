@@ -93,7 +93,7 @@ def _connection_speaks(
     size = len(packet.head)
     for part in packet.body:
         size += len(part)
-    dst = connection.raddr
+    dst, options = connection.raddr, connection.options
     if len(dst) == 4:
         top = ipv4.pack_header(
             connection.laddr,
@@ -102,12 +102,12 @@ def _connection_speaks(
             20 + size,
             next_ident(stack, dst, packet, size),
             DONT_FRAGMENT,
-            connection.ttl,
-            connection.tos,
+            options.ttl,
+            options.tos,
         )
     else:
         top = ipv6.pack_header(
-            connection.laddr, dst, 6, size, connection.ttl, connection.tos
+            connection.laddr, dst, 6, size, options.ttl, options.tos
         )
     _prepend(packet, header, top)
     out.append(packet)

@@ -84,7 +84,6 @@ def neighbour_failed(
         connection.unreachable(Unreachable(), now)
         upkeep.settle_connection(stack, connection)
     for packet in packets:
-        stack.tally.drop(DropReason.NEIGHBOUR_UNREACHABLE)
         try:
             quoted = parse_quoted(packet.join()[packet.offset :])
         except WireError:
@@ -137,11 +136,11 @@ def concern(
             *peer, quoted.source, quoted.source_port, nic
         )
         for socket in sockets:
-            socket.error_arrives(failure, peer)
+            socket.error_arrives(failure, peer, hard)
         return bool(sockets)
     if quoted.protocol == ipv4.PROTO_ICMP:
-        echo = stack.socket_table.echoes.get(quoted.identifier)
+        echo = stack.socket_table.echoes.get(quoted.identifier or 0)
         if echo is not None:
-            echo.error_arrives(failure, quoted.destination, quoted.sequence)
+            echo.error_arrives(failure, quoted.destination, quoted.sequence or 0)
         return echo is not None
     return False

@@ -132,7 +132,7 @@ class Interface:
         self.broadcasts: dict[bytes, Address] = {}  # directed broadcasts
         self.ready: deque[Sender] = deque()  # who wants to send by this interface
         self.outbox: deque[Packet] = deque()  # finished packets
-        self.parked: dict[bytes, list[Sender]] = {}  # by the neighbour they wait for
+        self.parked: dict[bytes, list[Connection]] = {}  # by the neighbour they wait for
         self.armed: Entry | None = None
         self.silenced = False  # the last transmit had limit 0: law 4
         self.seen = 0  # how many in `ready` know that nothing can leave
@@ -174,9 +174,11 @@ class Interface:
 
     def wants(self) -> bool:
         """Would `transmit` give something, or does a verb wait for its first `now`?"""
+        arp = self.arp
+        if arp is not None and arp.pending_kinds:
+            return True  # flush() found senders that wait: see settle_neighbours
         if self.blocked():
             return len(self.ready) > self.seen
-        arp = self.arp
         return bool(self.ready or self.outbox or (arp is not None and arp.queued))
 
     # -- the administrator's verbs

@@ -164,6 +164,8 @@ class Stack:
             if part is self.reassembler:
                 faults.report_reassembly(self, now)
         for nic in self._interfaces.values():
+            if nic.arp is not None and nic.arp.pending_kinds:
+                nic.settle_neighbours(now)
             if nic.blocked() and len(nic.ready) > nic.seen:
                 nic.note_blocked(now)
         self._closing.handle_timeout(self, now)

@@ -42,7 +42,7 @@ def adopt(stack: Stack, connection: Connection, key: bytes, nic: Interface) -> b
     hop = find_hop(stack, connection.raddr)
     out = hop.nic if hop is not None else nic
     # what it already wants to send hangs in its own queue: bring it to the interface's
-    connection.join(out.ready, stack.notified)
+    connection.attach(out.ready, stack.notified)
     connection.path_changed(out.mtu, out.capabilities.gso_max)
     connection.hop = hop
     return True
@@ -102,6 +102,6 @@ def route_connection(stack: Stack, connection: Connection, now: int) -> None:
 def interface_gone(stack: Stack, nic: Interface) -> None:
     for connection in list(stack.connection_table.values()):
         if connection.nic is nic:
-            connection.lose(ConnectionAborted("its interface was removed"))
+            connection.finish(ConnectionAborted("its interface was removed"))
             connection.queued = False
             forget_connection(stack, connection)

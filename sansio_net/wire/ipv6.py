@@ -72,3 +72,22 @@ def build_ipv6(
     return HEADER.pack(
         first, payload_length, next_header, hop_limit, source, destination
     )
+
+
+def pack_header(
+    source: bytes,
+    destination: bytes,
+    next_header: int,
+    payload_length: int,
+    hop_limit: int,
+    traffic_class: int,
+) -> bytes:
+    """40 bytes, unchecked, flow label 0: the way out of the Stack."""
+    return HEADER.pack(
+        6 << 28 | traffic_class << 20,
+        payload_length,
+        next_header,
+        hop_limit,
+        source,
+        destination,
+    )

@@ -219,7 +219,7 @@ class EchoSocket:
         self._sending_bytes -= len(packet) + OVERHEAD
         return packet
 
-    def drain(self, out: list[EchoEvent]) -> None:
+    def drain(self, out: Sink[EchoEvent]) -> None:
         self.pending_kinds = 0
         out.extend(self._arrived)
         self._arrived.clear()

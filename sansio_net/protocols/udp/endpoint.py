@@ -347,7 +347,7 @@ class UdpSocket:
             self.trace.append((now, "udp-sent", self.id, packet.info.dst, len(packet)))
         return packet
 
-    def drain(self, out: list[UdpEvent]) -> None:
+    def drain(self, out: Sink[UdpEvent]) -> None:
         kinds, self.pending_kinds = self.pending_kinds, 0
         if self.closed:
             return
