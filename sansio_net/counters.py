@@ -81,6 +81,8 @@ class DropReason(StrEnum):
     """Outside the window (RFC 9293 3.10.7.4, first check)."""
     TCP_BAD_ACK = "tcp_bad_ack"
     TCP_PAWS = "tcp_paws"
+    TCP_NO_TIMESTAMP = "tcp_no_timestamp"
+    """Without the option that both ends agreed on (RFC 7323 3.2)."""
     TCP_NO_ACK = "tcp_no_ack"
     TCP_AFTER_CLOSE = "tcp_after_close"
     """Data for an end whose application has closed."""

@@ -1,0 +1,506 @@
+"""SEGMENT ARRIVES, step by step and in RFC 9293's order.
+
+RFC 9293 3.10.7.3 and 3.10.7.4; RFC 5961 3 to 5 (blind attacks), RFC 7323 5.3 (PAWS).
+A step is a function of a connection and a segment that says whether to go on. CLOSED
+and LISTEN (3.10.7.1, 3.10.7.2) have no connection: see `reset.py` and `listener.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sansio_net.counters import DropReason
+from sansio_net.errors import ConnectionRefused, ConnectionReset
+from sansio_net.packet import Chunk
+from sansio_net.units import MILLISECOND
+from sansio_net.wire.tcp import ACK, FIN, RST, SYN, URG
+from sansio_net.wire.tcp_options import (
+    TIMESTAMPS,
+    TIMESTAMPS_START,
+    parse_tcp_options,
+)
+
+from .events import DATA, EOF, SPACE
+from .output import OWES_SYN
+from .recovery import FAST
+from .seq import MASK, unwrap
+from .states import State
+from .timers import DELAYED_ACK, PERSIST, RETRANSMIT, USER
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+RECEIVING: Final = (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2)
+
+
+class Segment:
+    """What arrived, numbers unwrapped; steps trim it to the window as they go."""
+
+    __slots__ = (
+        "ack",
+        "body",
+        "cuts",
+        "flags",
+        "seq",
+        "ts_ecr",
+        "ts_val",
+        "urg",
+        "wnd",
+    )
+
+    def __init__(
+        self,
+        seq: int,
+        ack: int,
+        flags: int,
+        wnd: int,
+        urg: int,
+        body: Chunk,
+        cuts: int,
+    ) -> None:
+        self.seq = seq
+        self.ack = ack
+        self.flags = flags
+        self.wnd = wnd
+        self.urg = urg
+        self.body = body
+        self.cuts = cuts
+        self.ts_val: int | None = None
+        self.ts_ecr = 0
+
+    @property
+    def length(self) -> int:
+        """SEG.LEN: text, SYN and FIN."""
+        flags = self.flags
+        return len(self.body) + bool(flags & SYN) + bool(flags & FIN)
+
+
+def segment_arrives(
+    conn: Connection,
+    seq: int,
+    ack: int,
+    flags: int,
+    wnd: int,
+    urgent: int,
+    options: bytes,
+    body: Chunk,
+    now: int,
+    cuts: int,
+) -> None:
+    """Any segment for this connection, in any state."""
+    state = conn.state
+    receiver, sender = conn.receiver, conn.sender
+    conn.heard_at = now
+    conn.keepalives = 0
+    if state is State.SYN_SENT:
+        number = unwrap(ack, sender.snd_una)
+        seg = Segment(seq, number, flags, wnd, urgent, body, cuts)
+        if in_syn_sent(conn, seg, options, now):
+            continue_at_sixth(conn, seg, now)
+    elif state is State.TIME_WAIT:
+        in_time_wait(conn, seq, ack, flags, len(body), options, now)
+    elif state is State.CLOSED or state is State.LISTEN:
+        conn.drop(DropReason.TCP_NO_SOCKET)
+    else:
+        seg = Segment(
+            unwrap(seq, receiver.rcv_nxt),
+            unwrap(ack, sender.snd_una),
+            flags,
+            wnd << sender.wscale,
+            urgent,
+            body,
+            cuts,
+        )
+        read_stamps(seg, options)
+        for step in STEPS:
+            if not step(conn, seg, now):
+                return
+
+
+def read_stamps(seg: Segment, options: bytes) -> None:
+    if len(options) == 12:
+        start1, start2, ts_val, ts_ecr = TIMESTAMPS.unpack(options)
+        if (start1, start2) == TIMESTAMPS_START:
+            seg.ts_val, seg.ts_ecr = ts_val, ts_ecr
+            return
+    if options:
+        found = parse_tcp_options(options)
+        seg.ts_val, seg.ts_ecr = found.ts_val, found.ts_ecr or 0
+
+
+# 3.10.7.3 SYN-SENT ------------------------------------------------------------------
+
+
+def in_syn_sent(conn: Connection, seg: Segment, options: bytes, now: int) -> bool:
+    """Is our SYN acknowledged, with text or controls that may follow?"""
+    sender, flags = conn.sender, seg.flags
+    # First, check the ACK bit
+    if flags & ACK and not sender.iss < seg.ack <= sender.snd_nxt:
+        conn.drop(DropReason.TCP_BAD_ACK)
+        if not flags & RST:
+            conn.answer_reset(seg.ack)
+        return False
+    # Second, check the RST bit
+    if flags & RST:
+        if flags & ACK:
+            conn.finish(ConnectionRefused())
+        return False
+    # Third, there is no security to check. Fourth, check the SYN bit
+    if not flags & SYN:
+        conn.drop(DropReason.TCP_UNACCEPTABLE)
+        return False
+    offer = parse_tcp_options(options)
+    conn.meet(seg.seq, seg.wnd, offer, now)
+    if not flags & ACK:
+        # simultaneous open: <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>; text on the SYN is
+        # not kept: it is not acknowledged either
+        conn.enter(State.SYN_RECEIVED)
+        conn.owed |= OWES_SYN
+        conn.wake()
+        return False
+    sender.snd_wl2 = seg.ack
+    # our SYN offered this much, and the peer may use it at once
+    conn.receiver.advertise_unscaled()
+    sender.acknowledge(seg.ack)
+    conn.rtt.on_ack(seg.ack, now, echo_age(conn, offer.ts_val, offer.ts_ecr, now))
+    conn.establish(now)
+    conn.owe_ack()
+    seg.seq += 1
+    seg.flags &= ~SYN
+    return bool(seg.body) or bool(flags & (FIN | URG))
+
+
+def continue_at_sixth(conn: Connection, seg: Segment, now: int) -> None:
+    """A SYN-ACK with more in it goes on where URG is checked."""
+    if trim(conn, seg) and check_urg(conn, seg, now) and take_text(conn, seg, now):
+        check_fin(conn, seg, now)
+
+
+# 3.10.7.4 Other states --------------------------------------------------------------
+
+
+def check_stamps(conn: Connection, seg: Segment, now: int) -> bool:
+    """RFC 7323 5.3 R1, before everything else."""
+    if conn.agreed is None or not conn.agreed.timestamps or seg.flags & RST:
+        # 5.2: a RST is never subject to PAWS
+        return True
+    if seg.ts_val is None:
+        # 3.2: without the option that was agreed on it is dropped silently
+        conn.drop(DropReason.TCP_NO_TIMESTAMP)
+        return False
+    if conn.receiver.stamp_is_old(seg.ts_val, now):
+        conn.drop(DropReason.TCP_PAWS)
+        conn.challenge(now)
+        return False
+    return True
+
+
+def check_sequence(conn: Connection, seg: Segment, now: int) -> bool:
+    """First, check sequence number; then trim to what is new and in the window."""
+    receiver = conn.receiver
+    if conn.state is State.SYN_RECEIVED and seg.flags & SYN and seg.seq == receiver.irs:
+        if not seg.flags & ACK:
+            # the same SYN again: our SYN-ACK was lost
+            if not conn.owed & OWES_SYN:
+                conn.owed |= OWES_SYN
+                conn.wake()
+            return False
+        # simultaneous open (3.5, figure 8): its SYN is old, its ACK is not
+        seg.seq += 1
+        seg.flags &= ~SYN
+    length = seg.length
+    if not receiver.acceptable(seg.seq, length):
+        # when the window is 0, text is refused, but ACK, URG and RST are heard
+        if seg.seq == receiver.rcv_nxt:
+            seg.body = b""
+            seg.flags &= ~FIN
+            conn.owe_ack()
+        else:
+            conn.drop(DropReason.TCP_UNACCEPTABLE)
+            if seg.flags & RST:
+                return False
+            if seg.body:
+                conn.owe_ack()
+            else:
+                conn.challenge(now)
+            return False
+    if seg.ts_val is not None and conn.agreed is not None and conn.agreed.timestamps:
+        if not seg.flags & RST:
+            receiver.note_stamp(seg.ts_val, seg.seq, now)
+    return seg.flags & (RST | SYN) != 0 or trim(conn, seg)
+
+
+def trim(conn: Connection, seg: Segment) -> bool:
+    """Cut off what lies beyond the window; the receiver cuts what is old."""
+    beyond = seg.seq + len(seg.body) - conn.receiver.rcv_adv
+    if beyond > 0:
+        seg.body = seg.body[: len(seg.body) - beyond]
+    if seg.flags & FIN and beyond >= 0 and (beyond or seg.body):
+        # a FIN has its number, too; alone at the edge it is let in, as Linux does
+        seg.flags &= ~FIN
+    return True
+
+
+def check_rst(conn: Connection, seg: Segment, now: int) -> bool:
+    """Second, check the RST bit, as RFC 5961 3.2 has it."""
+    if not seg.flags & RST:
+        return True
+    if seg.seq != conn.receiver.rcv_nxt:
+        conn.challenge(now)
+        return False
+    state = conn.state
+    if state is State.SYN_RECEIVED:
+        # from a listener: silently gone; from a connect: refused
+        conn.finish(ConnectionRefused())
+    elif state in (State.CLOSING, State.LAST_ACK) and not conn.sender.queued:
+        conn.finish(None)
+    else:
+        conn.finish(ConnectionReset())
+    return False
+
+
+def check_syn(conn: Connection, seg: Segment, now: int) -> bool:
+    """Fourth (there is no third: security), check the SYN bit: RFC 5961 4.2."""
+    if not seg.flags & SYN:
+        return True
+    conn.drop(DropReason.TCP_UNACCEPTABLE)
+    conn.challenge(now)
+    return False
+
+
+def check_ack(conn: Connection, seg: Segment, now: int) -> bool:
+    """Fifth, check the ACK field."""
+    sender = conn.sender
+    if not seg.flags & ACK:
+        conn.drop(DropReason.TCP_NO_ACK)
+        return False
+    ack = seg.ack
+    if conn.state is State.SYN_RECEIVED:
+        if not sender.snd_una < ack <= sender.snd_nxt:
+            conn.drop(DropReason.TCP_BAD_ACK)
+            conn.answer_reset(ack)
+            return False
+        _syn_acknowledged(conn, seg, now)
+    # RFC 5961 5.2: neither what was never sent, nor older than any window
+    elif not sender.snd_una - sender.max_snd_wnd <= ack <= sender.snd_nxt:
+        conn.drop(DropReason.TCP_BAD_ACK)
+        conn.challenge(now)
+        return False
+    elif ack >= sender.snd_una:
+        acknowledged(conn, seg, now)
+    state = conn.state
+    if sender.fin_acked:
+        if state is State.FIN_WAIT_1:
+            conn.enter(State.FIN_WAIT_2)
+            conn.wake()  # its time-out, if the application has closed
+        elif state is State.CLOSING:
+            conn.enter_time_wait(now)
+            return False
+        elif state is State.LAST_ACK:
+            conn.finish(None)
+            return False
+    return True
+
+
+def _syn_acknowledged(conn: Connection, seg: Segment, now: int) -> None:
+    """SYN-RECEIVED: our SYN is acknowledged."""
+    sender = conn.sender
+    conn.rtt.on_ack(seg.ack, now, echo_age(conn, seg.ts_val, seg.ts_ecr, now))
+    sender.acknowledge(seg.ack)
+    sender.snd_wl1, sender.snd_wl2 = seg.seq, seg.ack
+    sender.snd_wnd = seg.wnd
+    sender.max_snd_wnd = max(sender.max_snd_wnd, seg.wnd)
+    conn.forward_progress = True
+    conn.establish(now)
+
+
+def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
+    """SND.UNA =< SEG.ACK =< SND.NXT: progress, a duplicate, or a window."""
+    sender = conn.sender
+    closed_before = not sender.snd_wnd
+    duplicate = (
+        seg.ack == sender.snd_una
+        and sender.in_flight > 0
+        and not seg.body
+        and not seg.flags & FIN
+        and seg.wnd == sender.snd_wnd
+    )
+    if seg.ack > sender.snd_una:
+        progress(conn, seg.ack, seg.ts_val, seg.ts_ecr, now)
+    elif closed_before:
+        # RFC 9293 MUST-37: who answers probes keeps the connection
+        conn.retransmits = 0
+        if conn.timers.at(USER) is not None and conn.options.user_timeout is not None:
+            conn.timers.set(USER, now + conn.options.user_timeout)
+    if sender.set_window(seg.seq, seg.ack, seg.wnd):
+        conn.timers.stop(PERSIST)
+        if closed_before and conn.probing:
+            # open again, and our probe was not taken: it goes with the rest
+            conn.probing = False
+            conn.rtt.backoff = 0
+            conn.recovery.lose(sender.snd_una, sender.snd_nxt)
+        conn.wake()
+    if duplicate:
+        duplicate_ack(conn, now)
+
+
+def duplicate_ack(conn: Connection, now: int) -> None:
+    """RFC 5681 2: nothing new, but something arrived over there."""
+    sender, recovery = conn.sender, conn.recovery
+    if sender.snd_wnd == 0:
+        return
+    congestion = conn.congestion
+    una, nxt = sender.snd_una, sender.snd_nxt
+    if recovery.on_duplicate(una, nxt, sender.mss, congestion, now):
+        note_window(conn, now)
+    conn.wake()
+
+
+def progress(
+    conn: Connection, ack: int, ts_val: int | None, ts_ecr: int, now: int
+) -> None:
+    """SND.UNA < SEG.ACK =< SND.NXT: text or our FIN arrived."""
+    sender, recovery, timers = conn.sender, conn.recovery, conn.timers
+    in_flight = sender.in_flight
+    limited = sender.cwnd_limited
+    newly = sender.acknowledge(ack)
+    conn.forward_progress = True
+    conn.retransmits = 0
+    conn.probing = False
+    if conn.rtt.on_ack(ack, now, echo_age(conn, ts_val, ts_ecr, now)):
+        rtt = conn.rtt
+        conn.note(now, "tcp.rtt", rtt.srtt, rtt.rttvar, rtt.rto)
+    if recovery.phase is not FAST:
+        conn.congestion.on_ack(newly, in_flight, limited, now)
+    recovery.on_ack(newly, ack, sender.snd_nxt, sender.mss, conn.congestion)
+    note_window(conn, now)
+    if ack == sender.snd_nxt:
+        timers.stop(RETRANSMIT)  # RFC 6298 (5.2)
+    elif recovery.restarts_timer:
+        timers.set(RETRANSMIT, now + conn.rtt.rto)  # (5.3)
+    if timers.at(USER) is not None:
+        if sender.queued and conn.options.user_timeout is not None:
+            timers.set(USER, now + conn.options.user_timeout)
+        else:
+            timers.stop(USER)
+    if sender.short_send and sender.space_is_worth_telling():
+        sender.short_send = False
+        if not sender.fin:
+            conn.notify(SPACE)
+    if sender.queue is not None or sender.fin:
+        conn.wake()
+
+
+def note_window(conn: Connection, now: int) -> None:
+    if conn.trace is not None:
+        congestion = conn.congestion
+        conn.note(now, "tcp.cwnd", congestion.cwnd, congestion.ssthresh)
+
+
+def echo_age(
+    conn: Connection, ts_val: int | None, ts_ecr: int | None, now: int
+) -> int | None:
+    """How long ago the stamp that the peer echoes was made (RFC 7323 4.1)."""
+    agreed = conn.agreed
+    if ts_val is None or ts_ecr is None or agreed is None or not agreed.timestamps:
+        return None
+    age = (now // MILLISECOND + conn.ts_offset - ts_ecr) & MASK
+    return age * MILLISECOND if age < 1 << 31 else None
+
+
+def check_urg(conn: Connection, seg: Segment, now: int) -> bool:
+    """Sixth, check the URG bit. Urgent text stays in line (RFC 6093)."""
+    if seg.flags & URG and conn.state in RECEIVING:
+        pointer = seg.seq + seg.urg
+        if pointer > conn.receiver.rcv_up and not conn.closed:
+            conn.receiver.rcv_up = pointer
+            # MUST-32: the application hears of it; `urgent` says how much
+            conn.notify(DATA)
+    return True
+
+
+def take_text(conn: Connection, seg: Segment, now: int) -> bool:
+    """Seventh, process the segment text."""
+    body = seg.body
+    if not body or conn.state not in RECEIVING:
+        return True
+    receiver = conn.receiver
+    if conn.closed:
+        if seg.seq + len(body) > receiver.rcv_nxt:
+            conn.refuse_text()
+            return False
+        return True
+    moved = receiver.take_text(seg.seq, body, seg.cuts)
+    if moved < 0:
+        conn.drop(DropReason.TCP_REORDER_LIMIT)
+        seg.flags &= ~FIN
+    elif moved:
+        conn.notify(DATA)
+    text_taken(conn, now)
+    return True
+
+
+def text_taken(conn: Connection, now: int) -> None:
+    """Acknowledge at once or a little later (RFC 9293 3.8.6.3)."""
+    receiver = conn.receiver
+    delay = conn.options.delayed_ack
+    if not delay and receiver.unacked:
+        receiver.ack_now = True
+    if receiver.ack_now or receiver.duplicates:
+        conn.wake()
+    elif receiver.unacked and conn.timers.at(DELAYED_ACK) is None:
+        conn.timers.set(DELAYED_ACK, now + delay)
+
+
+def check_fin(conn: Connection, seg: Segment, now: int) -> bool:
+    """Eighth, check the FIN bit; it may have come before the text it follows."""
+    receiver, state = conn.receiver, conn.state
+    if seg.flags & FIN and state in RECEIVING:
+        receiver.take_fin(seg.seq + len(seg.body))
+        conn.wake()
+    if receiver.fin_seq is None or not receiver.pass_fin():
+        return True
+    conn.wake()
+    if not conn.closed:
+        conn.notify(EOF)
+    if state is State.ESTABLISHED:
+        conn.enter(State.CLOSE_WAIT)
+    elif state is State.FIN_WAIT_1:
+        conn.enter(State.CLOSING)
+    else:
+        conn.enter_time_wait(now)
+    return True
+
+
+STEPS: Final = (
+    check_stamps,
+    check_sequence,
+    check_rst,
+    check_syn,
+    check_ack,
+    check_urg,
+    take_text,
+    check_fin,
+)
+
+
+# TIME-WAIT, for a connection without a Stack ----------------------------------------
+
+
+def in_time_wait(
+    conn: Connection,
+    seq: int,
+    ack: int,
+    flags: int,
+    length: int,
+    options: bytes,
+    now: int,
+) -> None:
+    """The record answers; a SYN that would open a new incarnation finds nobody."""
+    record = conn.time_wait
+    assert record is not None
+    verdict = record.segment_arrives(seq, ack, flags, length, options, now)
+    if verdict == "closed":
+        conn.enter(State.CLOSED)
+    elif verdict is not None and verdict != "reopen":
+        conn.owe_ack()

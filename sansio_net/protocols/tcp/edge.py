@@ -1,0 +1,89 @@
+"""The edge of the machines that are used alone: packets to segments, and figures.
+
+RFC 9293 3.1 for the header and its checksum.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sansio_net.counters import Counters, DropReason
+from sansio_net.errors import WireError
+from sansio_net.packet import CSUM_NONE, Chunk, Packet, PacketInfo, received_chunk
+from sansio_net.wire.checksum import ones_sum
+from sansio_net.wire.tcp import TcpHeader, parse_tcp
+
+from .info import TcpInfo
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+
+def open_packet(
+    packet: Packet, pseudo: int, counters: Counters | None
+) -> tuple[TcpHeader, Chunk, int] | None:
+    """Header, text and number of cuts of a packet at its TCP header; None: dropped.
+
+    `pseudo`: the sum of the pseudo-header without the length, the same both ways.
+    """
+    data, start = packet.join(), packet.offset
+    end = len(data)
+    try:
+        header = parse_tcp(data, start, end)
+    except WireError:
+        if counters is not None:
+            counters.drop(DropReason.TCP_MALFORMED)
+        return None
+    if packet.csum == CSUM_NONE:
+        # RFC 9293 MUST-3
+        if ones_sum(data[start:], pseudo + end - start) != 0xFFFF:
+            if counters is not None:
+                counters.drop(DropReason.TCP_BAD_CHECKSUM)
+            return None
+    at = start + header.data_offset
+    body = received_chunk(data, at, end)
+    cuts = -(-len(body) // packet.gso_size) if packet.gso_size else 1
+    return header, body, cuts
+
+
+def address(packet: Packet, conn: Connection) -> None:
+    """Set what the Stack knows without being told and a stand-alone user does not."""
+    if packet.info is None:
+        options = conn.options
+        packet.info = PacketInfo(conn.laddr, conn.raddr, options.tos, options.ttl)
+
+
+def info(conn: Connection) -> TcpInfo:
+    """The parts' variables under the names of Linux's ``struct tcp_info``."""
+    sender, receiver, rtt = conn.sender, conn.receiver, conn.rtt
+    agreed = conn.agreed
+    reorder = receiver.reorder
+    return TcpInfo(
+        state=conn.state,
+        retransmits=conn.retransmits,
+        probes=conn.keepalives,
+        backoff=rtt.backoff,
+        snd_wscale=sender.wscale,
+        rcv_wscale=receiver.wscale,
+        timestamps=agreed is not None and agreed.timestamps,
+        sack=agreed is not None and agreed.sack,
+        rto=rtt.rto,
+        snd_mss=sender.mss,
+        rcv_mss=receiver.mss,
+        in_flight=sender.in_flight,
+        lost=conn.recovery.lost,
+        rtt=rtt.srtt,
+        rttvar=rtt.rttvar,
+        cwnd=conn.congestion.cwnd,
+        ssthresh=conn.congestion.ssthresh,
+        phase=conn.recovery.phase.value,
+        snd_wnd=sender.snd_wnd,
+        rcv_wnd=max(0, receiver.rcv_adv - receiver.rcv_nxt),
+        unsent=sender.unsent,
+        unacked=sender.queued,
+        pending=receiver.pending,
+        reordering=0 if reorder is None else reorder.size,
+        total_retransmits=conn.total_retransmits,
+        urgent=receiver.urgent,
+        pmtu=conn.mtu,
+    )

@@ -1,0 +1,90 @@
+"""What a connection tells its application.
+
+Source first; order and number are fixed: `Accepted` or `Connected`, then
+`DataReceived`, `EofReceived`, `SpaceFreed`, and at the end one of `Closed` and
+`ConnectionLost`. Each is pending at most once; numbers are read when it is drained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from sansio_net.errors import SansioNetError
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .listener import Listener
+
+# the bits of Connection.pending_kinds, in the order of the events
+ACCEPTED: Final = 1
+CONNECTED: Final = 2
+DATA: Final = 4
+EOF: Final = 8
+SPACE: Final = 16
+LOST: Final = 32
+CLOSED: Final = 64
+
+
+@dataclass(slots=True)
+class Accepted:
+    """A peer connected to a listener; `conn` is established."""
+
+    listener: Listener
+    conn: Connection
+
+
+@dataclass(slots=True)
+class Connected:
+    """Our connect succeeded."""
+
+    conn: Connection
+
+
+@dataclass(slots=True)
+class DataReceived:
+    """Something came since the last of these; `pending` bytes can be read now."""
+
+    conn: Connection
+    pending: int
+
+
+@dataclass(slots=True)
+class EofReceived:
+    """The peer has finished sending. What is pending can still be read."""
+
+    conn: Connection
+
+
+@dataclass(slots=True)
+class SpaceFreed:
+    """After a `send` that took less than it was given: there is room again."""
+
+    conn: Connection
+    space: int
+
+
+@dataclass(slots=True)
+class Closed:
+    """Both ends have finished, or this end aborted. The last event."""
+
+    conn: Connection
+
+
+@dataclass(slots=True)
+class ConnectionLost:
+    """The connection, or the attempt to make it, failed. The last event."""
+
+    conn: Connection
+    error: SansioNetError
+
+
+TcpEvent: TypeAlias = (
+    Accepted
+    | Connected
+    | DataReceived
+    | EofReceived
+    | SpaceFreed
+    | Closed
+    | ConnectionLost
+)

@@ -1,0 +1,89 @@
+"""Header prediction: the segment that nearly always comes, done in one go.
+
+RFC 7323 5.6. Whatever is in the least unusual goes to `arrival.py`; the result of both
+is the same, which a property test compares on arbitrary segments.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sansio_net.packet import Buffer, Chunk
+from sansio_net.wire.tcp import ACK, PSH
+from sansio_net.wire.tcp_options import TIMESTAMPS, TIMESTAMPS_START
+
+from .arrival import progress, text_taken
+from .events import DATA
+from .recovery import OPEN
+from .reorder import append
+from .seq import MASK
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+_ACK_PSH: Final = ACK | PSH
+_TS1, _TS2 = TIMESTAMPS_START
+
+
+def predicted(
+    conn: Connection,
+    seq: int,
+    ack: int,
+    flags: int,
+    wnd: int,
+    options: bytes,
+    body: Chunk,
+    now: int,
+    cuts: int,
+) -> bool:
+    """ESTABLISHED, next in sequence, nothing lost, no news in the window. Taken?"""
+    receiver, sender = conn.receiver, conn.sender
+    nxt = receiver.rcv_nxt
+    if (
+        flags | PSH != _ACK_PSH
+        or seq != nxt & MASK
+        or receiver.reorder is not None
+        or receiver.fin_seq is not None
+        or wnd << sender.wscale != sender.snd_wnd
+        or not wnd
+        or conn.recovery.phase is not OPEN
+    ):
+        return False
+    size = len(body)
+    newly = (ack - sender.snd_una) & MASK
+    if newly > sender.snd_nxt - sender.snd_una or (not newly and not size):
+        # an ACK of nothing may be a duplicate, which counts
+        return False
+    if nxt + size > receiver.rcv_adv or nxt < sender.snd_wl1:
+        return False
+    assert conn.agreed is not None
+    ts_val: int | None = None
+    ts_ecr = 0
+    if conn.agreed.timestamps:
+        if len(options) != 12:
+            return False
+        start1, start2, ts_val, ts_ecr = TIMESTAMPS.unpack(options)
+        if start1 != _TS1 or start2 != _TS2 or receiver.stamp_is_old(ts_val, now):
+            return False
+        if nxt <= receiver.last_ack_sent:
+            receiver.ts_recent = ts_val
+            receiver.ts_recent_at = now
+    elif options:
+        return False
+    conn.heard_at = now
+    conn.keepalives = 0
+    una = sender.snd_una + newly
+    if newly:
+        progress(conn, una, ts_val, ts_ecr, now)
+    if sender.set_window(nxt, una, sender.snd_wnd):
+        conn.wake()
+    if size:
+        if receiver.buffer is None:
+            receiver.buffer = Buffer((body,))
+        else:
+            append(receiver.buffer, body)
+        receiver.rcv_nxt = nxt + size
+        receiver.owe(cuts)
+        conn.notify(DATA)
+        text_taken(conn, now)
+    return True

@@ -1,0 +1,37 @@
+"""Initial sequence numbers that grow with time and cannot be guessed.
+
+RFC 6528 3; timestamp offsets: RFC 7323 5.4.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2s
+
+from sansio_net.entropy import Entropy
+
+from .seq import MASK
+
+
+class IsnGenerator:
+    """ISN = M + F(addresses, ports, key): M ticks every 4 us, F is keyed BLAKE2s."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._key = entropy.bytes(32)
+
+    def isn(self, laddr: bytes, lport: int, raddr: bytes, rport: int, now: int) -> int:
+        mark = now // 4_000
+        return (mark + self._hash(b"isn", laddr, lport, raddr, rport)) & MASK
+
+    def ts_offset(self, laddr: bytes, lport: int, raddr: bytes, rport: int) -> int:
+        """Added to the timestamp clock; without the ports, so that stamps grow from
+        one connection of two hosts to the next, as RFC 6191 wants them to."""
+        return self._hash(b"ts", laddr, 0, raddr, 0)
+
+    def _hash(
+        self, purpose: bytes, laddr: bytes, lport: int, raddr: bytes, rport: int
+    ) -> int:
+        ports = lport.to_bytes(2, "big") + rport.to_bytes(2, "big")
+        digest = blake2s(laddr + raddr + ports, key=self._key, person=purpose)
+        return int.from_bytes(digest.digest()[:4], "big")

@@ -1,0 +1,349 @@
+"""The next segment of a connection: what leaves, in which order, and what it arms.
+
+RFC 9293 3.8 (retransmission, probes, windows), 3.7.4; RFC 5681 3.1 and 4.1.
+Retransmission first, else new text, else a probe, else a pure ACK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sansio_net.packet import CSUM_PARTIAL, Chunk, Packet
+from sansio_net.units import MILLISECOND, SECOND
+from sansio_net.wire.tcp import ACK, CHECKSUM_OFFSET, FIN, HEADER, PSH, RST, SYN
+from sansio_net.wire.tcp_options import (
+    TIMESTAMPS,
+    TIMESTAMPS_START,
+    build_tcp_options,
+)
+
+from .handshake import offer, our_mss
+from .seq import MASK
+from .states import State
+from .timers import DELAYED_ACK, FIN_WAIT_2, KEEPALIVE, PERSIST, RETRANSMIT, USER
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+# what a connection owes beside text and ACKs: bits of Connection.owed
+OWES_SYN: Final = 1
+OWES_RST: Final = 2
+OWES_BARE_RST: Final = 4
+OWES_PROBE: Final = 8
+OWES_KEEPALIVE: Final = 16
+
+SENDING: Final = (
+    State.ESTABLISHED,
+    State.CLOSE_WAIT,
+    State.FIN_WAIT_1,
+    State.CLOSING,
+    State.LAST_ACK,
+)
+"""States in which text or our FIN may still have to go."""
+
+_TS1, _TS2 = TIMESTAMPS_START
+
+
+def emit(conn: Connection, now: int) -> Packet | None:
+    """The next packet, or None when nothing may leave now; timers are armed then."""
+    conn.clock = now
+    if conn.owed:
+        packet = _control(conn, now)
+        if packet is not None:
+            return packet
+    if conn.state in SENDING:
+        packet = _retransmission(conn, now)
+        if packet is None:
+            packet = _new_text(conn, now)
+        if packet is not None:
+            return packet
+    receiver = conn.receiver
+    if receiver.ack_now or receiver.duplicates:
+        return _pure_ack(conn, now)
+    arm_waiting(conn, now)
+    return None
+
+
+# What is not text -------------------------------------------------------------------
+
+
+def _control(conn: Connection, now: int) -> Packet | None:
+    owed = conn.owed
+    if owed & OWES_BARE_RST:
+        # <SEQ=SEG.ACK><CTL=RST>, without ACK
+        conn.owed &= ~OWES_BARE_RST
+        return _segment(conn, now, RST, conn.bare_rst_seq)
+    if owed & OWES_RST:
+        conn.owed &= ~OWES_RST
+        return _segment(conn, now, RST | ACK, conn.sender.snd_nxt, _stamps(conn, now))
+    if owed & OWES_SYN:
+        conn.owed &= ~OWES_SYN
+        return _syn(conn, now)
+    if owed & OWES_KEEPALIVE:
+        # RFC 9293 3.8.4: a sequence number that makes the peer answer
+        conn.owed &= ~OWES_KEEPALIVE
+        conn.note(now, "tcp.probe", "keepalive")
+        options = _stamps(conn, now)
+        return _segment(conn, now, ACK, conn.sender.snd_nxt - 1, options)
+    return None
+
+
+def _syn(conn: Connection, now: int) -> Packet:
+    """Our SYN, or SYN-ACK, for the first time or again."""
+    sender, receiver = conn.sender, conn.receiver
+    if sender.snd_nxt == sender.iss:
+        conn.choose_iss(now)
+        conn.rtt.start(sender.iss + 1, now)
+    else:
+        conn.rtt.cancel()
+        conn.note_retransmission(now, sender.iss, 0, "syn")
+    mss = our_mss(conn.laddr, conn.mtu, conn.options)
+    options = offer(
+        conn.options, mss, _clock(conn, now), receiver.ts_recent, conn.peer_offer
+    )
+    sender.snd_nxt = sender.iss + 1
+    flags = SYN if conn.state is State.SYN_SENT else SYN | ACK
+    packet = _segment(conn, now, flags, sender.iss, options)
+    _await_ack(conn, now)
+    return packet
+
+
+def _pure_ack(conn: Connection, now: int) -> Packet:
+    sender, receiver = conn.sender, conn.receiver
+    if receiver.duplicates and receiver.last_ack_sent == receiver.rcv_nxt:
+        receiver.duplicates -= 1
+    return _segment(conn, now, ACK, sender.snd_nxt, _options(conn, now))
+
+
+# Text -------------------------------------------------------------------------------
+
+
+def _retransmission(conn: Connection, now: int) -> Packet | None:
+    """What recovery calls lost, as far as cwnd and the peer's window let it go."""
+    recovery = conn.recovery
+    if not recovery.lost:
+        return None
+    sender = conn.sender
+    options = _options(conn, now)
+    mss = conn.segment_size(options)
+    seq = recovery.lost_nxt
+    room = _room(conn) // mss * mss
+    window = sender.snd_una + sender.snd_wnd - seq
+    size = min(room, window, conn.largest(mss))
+    if recovery.urgent and size < mss:
+        # the first goes whatever cwnd says (RFC 5681 3.2 (3), 3.1), and even beyond
+        # a window that was shrunk (RFC 9293 SHLD-16, MAY-7)
+        size = mss
+    size = min(size, recovery.lost_end - seq)
+    if size <= 0:
+        return None
+    conn.rtt.cancel()
+    reason = recovery.phase.value
+    return _text(conn, now, seq, size, mss, options, reason)
+
+
+def _new_text(conn: Connection, now: int) -> Packet | None:
+    sender = conn.sender
+    waiting = sender.queue_end - sender.snd_nxt
+    if waiting < 0 or (not waiting and not sender.fin):
+        return None
+    rtt = conn.rtt
+    if (
+        sender.snd_nxt == sender.snd_una
+        and now - conn.last_sent_at > rtt.rto
+        and conn.options.idle_restart
+    ):
+        conn.congestion.on_idle()
+        conn.last_sent_at = now
+    size = sender.sendable(_room(conn), conn.options.nodelay)
+    probe = conn.owed & OWES_PROBE
+    if size:
+        pass
+    elif not waiting:
+        # a FIN alone takes a number, so a place in the window
+        if sender.snd_una + sender.snd_wnd <= sender.snd_nxt and not probe:
+            return None
+    elif probe:
+        size = sender.probe_size()
+    else:
+        return None
+    conn.owed &= ~OWES_PROBE
+    reason = None
+    if probe:
+        conn.probing = True
+        conn.note(now, "tcp.probe", "window")
+    options = _options(conn, now)
+    mss = conn.segment_size(options)
+    size = min(size, conn.largest(mss))
+    seq = sender.snd_nxt
+    packet = _text(conn, now, seq, size, mss, options, reason)
+    rtt.start(sender.snd_nxt, now)
+    return packet
+
+
+def _text(
+    conn: Connection,
+    now: int,
+    seq: int,
+    size: int,
+    mss: int,
+    options: bytes,
+    reason: str | None,
+) -> Packet:
+    """A segment, or super-segment, with `size` numbers from `seq`: text and FIN."""
+    sender = conn.sender
+    text = min(size, sender.queue_end - seq)
+    parts: Sequence[Chunk] = ()
+    if text > 0:
+        parts = sender.parts(seq, text)
+        text = sum(map(len, parts))
+    end = seq + text
+    flags = ACK
+    if end == sender.queue_end:
+        # RFC 9293 3.9.1.2, MUST-60: PSH on the last segment there is
+        if text:
+            flags |= PSH
+        right = sender.snd_una + sender.snd_wnd
+        if sender.fin and (reason is not None or not text or end < right):
+            flags |= FIN
+            end += 1
+    if reason is not None:
+        conn.note_retransmission(now, seq, text, reason, -(-text // mss))
+        conn.recovery.resent(end)
+    if end > sender.snd_nxt:
+        sender.snd_nxt = end
+    if text % mss:
+        sender.small_end = seq + text
+    gso_size = mss if text > mss else 0
+    packet = _segment(conn, now, flags, seq, options, parts, text, gso_size)
+    _await_ack(conn, now)
+    return packet
+
+
+def _room(conn: Connection) -> int:
+    """What cwnd lets go beyond what is in the network."""
+    sender, recovery = conn.sender, conn.recovery
+    in_network = sender.snd_nxt - sender.snd_una - recovery.lost
+    return conn.congestion.cwnd + recovery.inflation - in_network
+
+
+# Headers ----------------------------------------------------------------------------
+
+
+def _clock(conn: Connection, now: int) -> int:
+    """The timestamp clock: a tick a millisecond (RFC 7323 5.4)."""
+    return (now // MILLISECOND + conn.ts_offset) & MASK
+
+
+def _stamps(conn: Connection, now: int) -> bytes:
+    agreed = conn.agreed
+    if agreed is None or not agreed.timestamps:
+        return b""
+    return TIMESTAMPS.pack(_TS1, _TS2, _clock(conn, now), conn.receiver.ts_recent)
+
+
+def _options(conn: Connection, now: int) -> bytes:
+    """Timestamps, and SACK blocks while there is a hole (RFC 2018 4)."""
+    stamps = _stamps(conn, now)
+    reorder = conn.receiver.reorder
+    if reorder is None or conn.agreed is None or not conn.agreed.sack:
+        return stamps
+    blocks = reorder.blocks(3 if stamps else 4)
+    return stamps + build_tcp_options(sack=blocks)
+
+
+def _segment(
+    conn: Connection,
+    now: int,
+    flags: int,
+    seq: int,
+    options: bytes = b"",
+    parts: Sequence[Chunk] = (),
+    size: int = 0,
+    gso_size: int = 0,
+) -> Packet:
+    receiver = conn.receiver
+    if flags & ACK:
+        ack = receiver.rcv_nxt & MASK
+        if flags & SYN:
+            wnd = receiver.advertise_unscaled()
+        else:
+            wnd = receiver.advertise()
+        if receiver.unacked:
+            conn.timers.stop(DELAYED_ACK)
+        receiver.ack_sent()
+    else:
+        ack = 0
+        wnd = min(receiver.limit, 0xFFFF) if flags & SYN else 0
+    length = 20 + len(options)
+    total = conn.pseudo + length + size
+    head = HEADER.pack(
+        conn.lport,
+        conn.rport,
+        seq & MASK,
+        ack,
+        length << 2,
+        flags,
+        wnd,
+        total % 65535 or 65535,
+        0,
+    )
+    if options:
+        head += options
+    return Packet(head, parts, 0, gso_size, CSUM_PARTIAL, 0, CHECKSUM_OFFSET)
+
+
+# Timers -----------------------------------------------------------------------------
+
+
+def _await_ack(conn: Connection, now: int) -> None:
+    """Something that the peer must acknowledge has left (RFC 6298 (5.1))."""
+    timers = conn.timers
+    conn.last_sent_at = now
+    if timers.at(RETRANSMIT) is None:
+        timers.set(RETRANSMIT, now + conn.rtt.rto)
+    user_timeout = conn.options.user_timeout
+    if user_timeout is not None and timers.at(USER) is None:
+        timers.set(USER, now + user_timeout)
+
+
+def arm_waiting(conn: Connection, now: int) -> None:
+    """Nothing can leave: arm what must happen if nothing comes either."""
+    state, timers, sender = conn.state, conn.timers, conn.sender
+    if conn.done:
+        return
+    if (
+        sender.stuck
+        and state in SENDING
+        and timers.at(PERSIST) is None
+        and not conn.owed & OWES_PROBE
+    ):
+        # RFC 9293 3.8.6.1: the first probe after an RTO; 3.8.6.2.1: the override of
+        # SWS avoidance within a second
+        delay = conn.rtt.rto
+        timers.set(PERSIST, now + (min(delay, SECOND) if sender.snd_wnd else delay))
+        if conn.options.user_timeout is not None and timers.at(USER) is None:
+            timers.set(USER, now + conn.options.user_timeout)
+    if state is State.FIN_WAIT_2 and conn.closed and timers.at(FIN_WAIT_2) is None:
+        timers.set(FIN_WAIT_2, now + conn.options.fin_wait_2)
+    if conn.options.keepalive:
+        if timers.at(KEEPALIVE) is None and conn.established:
+            timers.set(KEEPALIVE, now + conn.options.keepalive_idle)
+    elif timers.at(KEEPALIVE) is not None:
+        timers.stop(KEEPALIVE)
+
+
+def blocked(conn: Connection, now: int) -> None:
+    """Output cannot leave: count as if it had been sent, so that R2 and the user
+    timeout end a connection whose device or neighbour never comes back."""
+    sender = conn.sender
+    syn = bool(conn.owed & OWES_SYN)
+    if conn.done or not (syn or sender.in_flight or sender.stuck):
+        return
+    conn.clock = now
+    if conn.timers.at(RETRANSMIT) is None:
+        conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
+    user_timeout = conn.options.user_timeout
+    if user_timeout is not None and conn.timers.at(USER) is None:
+        conn.timers.set(USER, now + user_timeout)

@@ -1,0 +1,119 @@
+"""What arrived beyond a hole: disjoint ranges of text, newest known.
+
+RFC 9293 SHLD-31; RFC 2018 4 for the order in which they are reported.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from sansio_net.packet import COPY_BELOW, Buffer, Chunk
+
+from .seq import MASK
+
+
+def kept(chunk: Chunk) -> Chunk:
+    """A piece in the form to keep: copied when it pins twice its size or is small."""
+    if isinstance(chunk, memoryview):
+        size = len(chunk)
+        if size < COPY_BELOW or size * 2 < len(chunk.obj):  # type: ignore[arg-type]
+            return bytes(chunk)
+    return chunk
+
+
+class Reorder:
+    """Made by the receiver when the first hole opens, forgotten when none is left."""
+
+    __slots__ = ("_buffers", "_heard", "_serial", "_starts", "size")
+
+    def __init__(self) -> None:
+        # three lists side by side: where a range starts, its text, when it last grew
+        self._starts: list[int] = []
+        self._buffers: list[Buffer] = []
+        self._heard: list[int] = []
+        self._serial = 0
+        self.size = 0
+
+    @property
+    def n_chunks(self) -> int:
+        return sum(buffer.n_chunks for buffer in self._buffers)
+
+    @property
+    def pinned(self) -> int:
+        return sum(buffer.pinned for buffer in self._buffers)
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Start and end of each range, in order."""
+        return [
+            (start, start + buffer.size)
+            for start, buffer in zip(self._starts, self._buffers, strict=True)
+        ]
+
+    def insert(self, seq: int, chunk: Chunk) -> None:
+        """Keep what of ``[seq, seq + len(chunk))`` is new; the old text stays."""
+        self._serial += 1
+        starts, buffers = self._starts, self._buffers
+        end = seq + len(chunk)
+        at = seq
+        gaps: list[tuple[int, int]] = []
+        i = max(bisect_right(starts, seq) - 1, 0)
+        while i < len(starts) and starts[i] < end:
+            stop = starts[i] + buffers[i].size
+            if stop > seq:
+                self._heard[i] = self._serial
+            if at < starts[i]:
+                gaps.append((at, starts[i]))
+            at = max(at, stop)
+            i += 1
+        if at < end:
+            gaps.append((at, end))
+        for left, right in gaps:
+            self._add(left, kept(chunk[left - seq : right - seq]))
+
+    def _add(self, seq: int, chunk: Chunk) -> None:
+        """Put text into a gap that holds all of it; join the neighbours it touches."""
+        self.size += len(chunk)
+        end = seq + len(chunk)
+        starts, buffers = self._starts, self._buffers
+        i = bisect_right(starts, seq)
+        if i and starts[i - 1] + buffers[i - 1].size == seq:
+            i -= 1
+            append(buffers[i], chunk)
+        else:
+            starts.insert(i, seq)
+            buffers.insert(i, Buffer((chunk,)))
+            self._heard.insert(i, 0)
+        self._heard[i] = self._serial
+        if i + 1 < len(starts) and starts[i + 1] == end:
+            for later in buffers[i + 1]:
+                append(buffers[i], later)
+            del starts[i + 1], buffers[i + 1], self._heard[i + 1]
+
+    def pop(self, rcv_nxt: int) -> Buffer | None:
+        """The text that goes on at `rcv_nxt`, if the first range touches it."""
+        starts = self._starts
+        if not starts or starts[0] > rcv_nxt:
+            return None
+        start = starts.pop(0)
+        buffer = self._buffers.pop(0)
+        self._heard.pop(0)
+        self.size -= buffer.size
+        buffer.discard(rcv_nxt - start)
+        return buffer
+
+    def blocks(self, limit: int) -> list[tuple[int, int]]:
+        """SACK blocks as on the wire, the range that grew last first (RFC 2018 4)."""
+        order = sorted(range(len(self._starts)), key=self._heard.__getitem__)
+        ranges = self.ranges()
+        return [
+            (left & MASK, right & MASK)
+            for left, right in (ranges[i] for i in order[: -limit - 1 : -1])
+        ]
+
+
+def append(buffer: Buffer, chunk: Chunk) -> None:
+    """Append received text; small pieces are joined, so that memory stays counted."""
+    if len(chunk) < COPY_BELOW:
+        buffer.coalesce(bytes(chunk), 4 * COPY_BELOW)
+    else:
+        buffer.append(chunk)

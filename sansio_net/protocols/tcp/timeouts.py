@@ -1,0 +1,133 @@
+"""What a connection does when time has passed.
+
+RFC 9293 3.8.3 (R1, R2), 3.8.4 (keep-alive), 3.8.6.1 (probes), 3.10.8; RFC 6298 5.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sansio_net.errors import TimedOut
+
+from .output import OWES_KEEPALIVE, OWES_PROBE, OWES_SYN
+from .states import State
+from .timers import (
+    DELAYED_ACK,
+    FIN_WAIT_2,
+    KEEPALIVE,
+    NAMES,
+    PERSIST,
+    RETRANSMIT,
+    USER,
+)
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+
+def handle_timeout(conn: Connection, now: int) -> None:
+    """Do what is due, in the order of the slots, until nothing is or all is over."""
+    conn.clock = now
+    if conn.state is State.TIME_WAIT:
+        # only for a connection without a Stack: there the table has the record
+        record = conn.time_wait
+        if record is not None and record.expires_at <= now:
+            conn.enter(State.CLOSED)
+        return
+    for slot in conn.timers.due(now):
+        conn.note(now, "tcp.timer", NAMES[slot])
+        _ACTIONS[slot](conn, now)
+        if conn.done:
+            return
+
+
+def _retransmit(conn: Connection, now: int) -> None:
+    """RFC 6298 (5.4) to (5.7); RFC 9293 3.8.3."""
+    sender, recovery, options = conn.sender, conn.recovery, conn.options
+    opening = conn.state in (State.SYN_SENT, State.SYN_RECEIVED)
+    if not opening and not sender.in_flight and not sender.stuck:
+        return  # what was blocked has left and was acknowledged meanwhile
+    limit = options.retries2
+    if opening:
+        limit = options.syn_retries
+        if conn.listener is not None:
+            limit = options.synack_retries
+    if conn.retransmits >= limit:
+        give_up(conn)
+        return
+    conn.retransmits += 1
+    if conn.retransmits >= options.retries1:
+        conn.suspicious = True
+    conn.rtt.back_off()
+    if opening:
+        conn.owed |= OWES_SYN
+    elif sender.in_flight and (not sender.snd_wnd or conn.probing):
+        # the window is shut: this is a probe, and says nothing about congestion
+        una = sender.snd_una
+        recovery.lose(una, min(una + sender.mss, sender.snd_nxt))
+    elif sender.in_flight:
+        first = conn.retransmits == 1
+        una, nxt = sender.snd_una, sender.snd_nxt
+        recovery.on_timeout(una, nxt, first, conn.congestion, now)
+        congestion = conn.congestion
+        conn.note(now, "tcp.cwnd", congestion.cwnd, congestion.ssthresh)
+    conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
+    conn.note(now, "tcp.rto", conn.rtt.rto, conn.retransmits)
+    conn.wake()
+
+
+def give_up(conn: Connection) -> None:
+    """R2 or the user timeout: what ICMP hinted at is the better reason, as in Linux."""
+    conn.finish(conn.soft_error or TimedOut())
+
+
+def _delayed_ack(conn: Connection, now: int) -> None:
+    conn.owe_ack()
+
+
+def _persist(conn: Connection, now: int) -> None:
+    if conn.sender.stuck:
+        conn.owed |= OWES_PROBE
+        conn.wake()
+
+
+def _keepalive(conn: Connection, now: int) -> None:
+    options = conn.options
+    if not options.keepalive:
+        return
+    due = conn.heard_at + options.keepalive_idle
+    if conn.keepalives:
+        due = now
+    if due > now or conn.sender.in_flight:
+        # RFC 9293 MUST-26: only on an idle connection; text in flight has its own end
+        later = now + options.keepalive_interval
+        conn.timers.set(KEEPALIVE, max(due, later) if due > now else later)
+        return
+    if conn.keepalives >= options.keepalive_probes:
+        conn.reset(conn.soft_error or TimedOut())
+        return
+    conn.keepalives += 1
+    conn.owed |= OWES_KEEPALIVE
+    conn.timers.set(KEEPALIVE, now + options.keepalive_interval)
+    conn.wake()
+
+
+def _user(conn: Connection, now: int) -> None:
+    sender = conn.sender
+    opening = conn.state in (State.SYN_SENT, State.SYN_RECEIVED)
+    if opening or sender.in_flight or sender.stuck:
+        give_up(conn)
+
+
+def _fin_wait_2(conn: Connection, now: int) -> None:
+    conn.finish(None)
+
+
+_ACTIONS: Final = {
+    RETRANSMIT: _retransmit,
+    DELAYED_ACK: _delayed_ack,
+    PERSIST: _persist,
+    KEEPALIVE: _keepalive,
+    USER: _user,
+    FIN_WAIT_2: _fin_wait_2,
+}
