@@ -37,7 +37,7 @@ from sansio_net.addresses import (
 from sansio_net.counters import Counters, DropReason
 from sansio_net.entropy import Entropy
 from sansio_net.errors import StateError, WireError
-from sansio_net.machine import ASAP, Sink, earliest
+from sansio_net.machine import ASAP, PICKLE_VERSION, Sink, earliest
 from sansio_net.packet import Packet
 from sansio_net.trace import Trace
 from sansio_net.wire.arp import REPLY, REQUEST, build_arp, parse_arp
@@ -121,6 +121,16 @@ class ArpCache:
         self.notified = notified
         self.pending_kinds = 0
         self.armed: list[object] | None = None
+
+    def __getstate__(self) -> tuple[int, dict[str, object]]:
+        return PICKLE_VERSION, {name: getattr(self, name) for name in self.__slots__}
+
+    def __setstate__(self, state: tuple[int, dict[str, object]]) -> None:
+        version, slots = state
+        if version != PICKLE_VERSION:
+            raise StateError(f"a pickle of version {version}, not {PICKLE_VERSION}")
+        for name, value in slots.items():
+            setattr(self, name, value)
 
     @property
     def mac(self) -> bytes:

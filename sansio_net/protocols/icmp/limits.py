@@ -34,7 +34,7 @@ class TokenBucket:
         return self._credit >= self._interval
 
     def take(self, n: int = 1) -> None:
-        """Take the token that `has_token` saw; more of them as far as they are there."""
+        """Take the token that `has_token` saw; more, as far as they are there."""
         self._credit = max(0, self._credit - n * self._interval)
 
 
