@@ -34,6 +34,7 @@ def segment_without_connection(
     stack = arrival.nic.stack
     sport, dport, seq, ack, flags, wnd, options, body = segment
     answer: Packet | Connection | str | None
+    floor: int | None = None
     if key in stack.time_wait:
         answer = stack.time_wait.segment_arrives(
             key, seq, ack, flags, len(body), options, now
@@ -42,6 +43,7 @@ def segment_without_connection(
         if answer != "reopen":
             _answer(arrival, answer, now)
             return
+        floor = stack.time_wait.reopened_nxt
     listener = stack.socket_table.listener_for(arrival.dst, dport, arrival.nic)
     if listener is None:
         arrival.drop(DropReason.TCP_NO_SOCKET)
@@ -58,7 +60,19 @@ def segment_without_connection(
         )
     else:
         answer = listener.segment_arrives(
-            arrival.src, sport, arrival.dst, seq, ack, flags, wnd, options, body, now
+            arrival.src,
+            sport,
+            arrival.dst,
+            seq,
+            ack,
+            flags,
+            wnd,
+            options,
+            body,
+            now,
+            mtu=arrival.nic.mtu,
+            gso_max=arrival.nic.capabilities.gso_max,
+            floor=floor,
         )
     if isinstance(answer, Connection):
         if upkeep.adopt(stack, answer, key, arrival.nic):

@@ -35,16 +35,15 @@ def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
     out: list[Packet] = []
     arp, outbox, ready = nic.arp, nic.outbox, nic.ready
     nic.seen = 0
-    if arp is not None and arp.queued:
-        while len(out) < limit:
-            packet = arp.emit(now)
-            if packet is None:
-                arp.queued = False
-                break
-            out.append(packet)
-        nic.settle_neighbours(now)
     while len(out) < limit:
-        if outbox:
+        if arp is not None and arp.queued:
+            packet = arp.emit(now)
+            if packet is not None:
+                out.append(packet)
+            else:
+                arp.queued = False
+                nic.settle_neighbours(now)
+        elif outbox:
             out.append(outbox.popleft())
         elif ready:
             sender = ready.popleft()
@@ -106,9 +105,7 @@ def _connection_speaks(
             options.tos,
         )
     else:
-        top = ipv6.pack_header(
-            connection.laddr, dst, 6, size, options.ttl, options.tos
-        )
+        top = ipv6.pack_header(connection.laddr, dst, 6, size, options.ttl, options.tos)
     _prepend(packet, header, top)
     out.append(packet)
 

@@ -124,9 +124,9 @@ def concern(
         if connection is None:
             return False
         if mtu:
-            connection.path_mtu(mtu, quoted.seq, now)
+            connection.path_mtu(mtu, quoted.seq or 0, now)
         else:
-            connection.icmp_error(failure, hard, quoted.seq, now)
+            connection.icmp_error(failure, hard, quoted.seq or 0, now)
         stack.touched.append(connection)
         if connection.done:
             upkeep.forget_connection(stack, connection)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sansio_net.addresses import (
     directed_broadcast,
@@ -45,7 +45,6 @@ from .events import (
 from .routes import Route
 
 if TYPE_CHECKING:
-    from .sockets import Sender
     from .stack import Stack
 
 MIN_MTU: Final = 68  # RFC 791 3.2: every internet module must forward 68 octets
@@ -130,9 +129,11 @@ class Interface:
         self.addresses: list[Address] = []
         self.local: dict[bytes, Address] = {}  # usable addresses, by packed bytes
         self.broadcasts: dict[bytes, Address] = {}  # directed broadcasts
-        self.ready: deque[Sender] = deque()  # who wants to send by this interface
+        self.ready: deque[Any] = deque()  # each Sender that wants this interface
         self.outbox: deque[Packet] = deque()  # finished packets
-        self.parked: dict[bytes, list[Connection]] = {}  # by the neighbour they wait for
+        self.parked: dict[
+            bytes, list[Connection]
+        ] = {}  # by the neighbour they wait for
         self.armed: Entry | None = None
         self.silenced = False  # the last transmit had limit 0: law 4
         self.seen = 0  # how many in `ready` know that nothing can leave
@@ -223,7 +224,8 @@ class Interface:
             raise ValueError(f"{format_ip(ip)} is not an address of one host")
         if any(known.ip == ip for known in self.addresses):
             raise StateError(f"{self.name} has {format_ip(ip)} already")
-        if len(self.addresses) >= self.stack.config.max_addresses:
+        limit = self.stack.config.max_addresses
+        if len(self.addresses) >= limit and not self.is_loopback:
             raise LimitError(f"{self.name} has its maximum of addresses")
         if len(ip) == 16 and self.arp is not None:
             raise StateError("IPv6 on Ethernet needs neighbour discovery: not done yet")

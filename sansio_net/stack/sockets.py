@@ -95,7 +95,9 @@ class SocketTable:
         )
 
     def check_room(self) -> None:
-        if len(self) >= self._stack.config.max_sockets:
+        limit = self._stack.config.max_sockets
+        # closed ones are forgotten late: look again before refusing
+        if len(self) >= limit and len(self.open_sockets()) >= limit:
             raise LimitError("the socket table is full")
 
     # -- who gets what
@@ -187,7 +189,9 @@ class SocketTable:
             found += self._open(self.listeners, port)
         for port in list(self.udp):
             found += self._open(self.udp, port)
-        return found + [echo for echo in self.echoes.values() if not echo.closed]
+        for identifier in [i for i, echo in self.echoes.items() if echo.closed]:
+            del self.echoes[identifier]
+        return [*found, *self.echoes.values()]
 
     def close(self) -> None:
         """Close everything."""

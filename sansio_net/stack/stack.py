@@ -8,7 +8,7 @@ verbs a program calls, and the inner doors through which the way in (`ingress`,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sansio_net.addresses import (
     BROADCAST4,
@@ -102,7 +102,7 @@ class Stack:
         self.own: dict[bytes, Interface] = {}  # our usable addresses
         self.connection_table: dict[bytes, Connection] = {}
         self.touched: list[Connection] = []  # connections of the batch being received
-        self.notified: list[Connection | Listener | UdpSocket | EchoSocket] = []
+        self.notified: list[Any] = []  # each Sender that has events
         self._reports: list[Event] = []
         self.isn = IsnGenerator(self.entropy.child("isn"))
         self.icmp = Icmp(
@@ -311,11 +311,11 @@ class Stack:
             options=options if options is not None else self.config.tcp,
             isn=self.isn,
             id=self.next_id(),
-            nic=nic.name if nic is not None else None,
             notified=self.notified,
             counters=self.tally,
             trace=self.trace,
         )
+        listener.nic = nic.name if nic is not None else None
         self.socket_table.add_listener(listener)
         return listener
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sansio_net import Capabilities, Entropy, Medium, Packet
 from sansio_net.addresses import pack_ip, pack_mac
+from sansio_net.protocols.tcp import Connection, State
 from sansio_net.stack import Event, Interface, Stack, StackConfig
 from sansio_net.units import SECOND
 from sansio_net.wire.arp import REPLY, build_arp, parse_arp
@@ -18,7 +19,7 @@ from sansio_net.wire.ethernet import (
 )
 from sansio_net.wire.ipv4 import PROTO_TCP, PROTO_UDP, build_ipv4
 from sansio_net.wire.segment import flatten
-from sansio_net.wire.tcp import build_tcp
+from sansio_net.wire.tcp import ACK, SYN, build_tcp, parse_tcp
 from sansio_net.wire.udp import build_udp
 
 MAC = pack_mac("02:00:00:00:00:02")
@@ -102,6 +103,17 @@ class Bench:
                 return out
             self.now = max(self.now, due)
             out += self.settle()
+
+    def established(self) -> Connection:
+        """A connection of ours to port 80 of the peer, through its handshake."""
+        connection = self.stack.tcp_connect(("10.0.0.1", 80))
+        (syn,) = self.settle()
+        header = parse_tcp(syn, 34)
+        lport = header.source_port
+        answer = tcp_packet(80, lport, 1000, header.seq + 1, SYN | ACK)
+        self.settle(ethernet(answer))
+        assert connection.state is State.ESTABLISHED
+        return connection
 
     def dropped(self) -> dict[str, int]:
         """Drops so far, by reason."""

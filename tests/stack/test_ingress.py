@@ -56,7 +56,7 @@ def checksummed(header: bytes) -> bytes:
         (ethernet(GOOD, destination=b"\x02\0\0\0\0\x77"), "other_host"),
         (MAC + PEER_MAC + b"\x88\xcc" + b"\0" * 46, "unknown_ethertype"),
         (MAC + PEER_MAC + b"\x81\0\0\x07\x08\0" + GOOD, "vlan"),
-        (MAC + PEER_MAC + b"\x81\0\x10\0\x08\0" + GOOD, "vlan"),
+        (MAC + PEER_MAC + b"\x81\0\x11\0\x08\0" + GOOD, "vlan"),
         (ethernet(GOOD[:19]), "ip_truncated"),
         (ethernet(GOOD[:-1]), "ip_truncated"),
         (ethernet(b"\x55" + GOOD[1:]), "ip_bad_header"),

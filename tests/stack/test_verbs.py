@@ -235,8 +235,7 @@ def test_closing_an_idle_stack() -> None:
 
 def test_closing_waits_for_connections_and_aborts_at_the_deadline() -> None:
     bench = Bench()
-    connection = bench.stack.tcp_connect(("10.0.0.1", 80))
-    bench.settle()
+    connection = bench.established()
     bench.stack.close(5 * SECOND)
     bench.wait(4 * SECOND)
     assert StackClosed(bench.stack) not in bench.events

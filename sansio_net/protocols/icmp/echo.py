@@ -221,7 +221,8 @@ class EchoSocket:
 
     def drain(self, out: Sink[EchoEvent]) -> None:
         self.pending_kinds = 0
-        out.extend(self._arrived)
+        for event in self._arrived:
+            out.append(event)
         self._arrived.clear()
         self._arrived_bytes = 0
 
