@@ -9,12 +9,9 @@ from sansio_net.packet import Medium, Packet
 from sansio_net.trace import Trace, format_entry
 from sansio_net.units import SECOND
 from sansio_net.wire.segment import flatten
+from sansio_net.wire.summary import Flows, summary
 
 NAMES = "ab"
-
-
-def summary(frame: bytes, medium: Medium) -> str:
-    return frame.hex()
 
 
 def show_frames(
@@ -26,6 +23,7 @@ def show_frames(
 
     Entries of `traces` (one per end) stand before the packets of the same moment.
     """
+    flows = Flows()
     lines: list[tuple[int, str]] = []
     for name, trace in zip(NAMES, traces, strict=False):
         for entry in trace or ():
@@ -35,7 +33,8 @@ def show_frames(
     for now, end, packet in sent:
         for frame in _frames(packet):
             stamp = f"{now // SECOND}.{now % SECOND:09}"
-            lines.append((now, f"{stamp} {NAMES[end]} {summary(frame, medium)}"))
+            line = summary(frame, medium, flows)
+            lines.append((now, f"{stamp} {NAMES[end]} {line}"))
     lines.sort(key=lambda line: line[0])
     return "\n".join(text for _, text in lines)
 
