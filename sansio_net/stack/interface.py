@@ -131,9 +131,8 @@ class Interface:
         self.broadcasts: dict[bytes, Address] = {}  # directed broadcasts
         self.ready: deque[Any] = deque()  # each Sender that wants this interface
         self.outbox: deque[Packet] = deque()  # finished packets
-        self.parked: dict[
-            bytes, list[Connection]
-        ] = {}  # by the neighbour they wait for
+        # connections by the neighbour they wait for
+        self.parked: dict[bytes, list[Connection]] = {}
         self.armed: Entry | None = None
         self.silenced = False  # the last transmit had limit 0: law 4
         self.seen = 0  # how many in `ready` know that nothing can leave
