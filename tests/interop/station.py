@@ -21,7 +21,7 @@ from sansio_net.drivers.memory import LinkedDevice
 from sansio_net.drivers.rawsock import RawSocketDevice
 from sansio_net.drivers.tap import TapDevice
 from sansio_net.entropy import Entropy
-from sansio_net.errors import SansioNetError
+from sansio_net.errors import ConnectionFailed
 from sansio_net.packet import Medium
 from sansio_net.protocols.tcp import Connection
 from sansio_net.stack import Stack, StackConfig
@@ -47,16 +47,18 @@ CHUNK = 1 << 18
 class Stream:
     """One connection: sends what it was told, reads all, closes when both are done."""
 
-    def __init__(self, conn: Connection, to_send: bytes, echo: bool) -> None:
+    def __init__(self, conn: Connection, to_send: bytes, app: str) -> None:
         self.conn = conn
         self.to_send = memoryview(to_send)
-        self.echo = echo
+        self.echo = app == "echo"
+        self.waits = app in ("echo", "sink")  # for the peer's end, with ours
         self.sent = 0
         self.received = 0
         self.digest = hashlib.sha256()
         self.error: str | None = None
         self.peer_ended = False
         self.ended = False  # our FIN is asked for
+        self.aborted = False
 
     def write(self) -> None:
         if self.ended:
@@ -67,11 +69,17 @@ class Stream:
             self.sent += taken
             if taken < len(chunk):
                 return
-        if not self.echo or self.peer_ended:
+        if not self.waits or self.peer_ended:
             self.ended = True
             self.conn.shutdown()
 
     def read(self) -> None:
+        try:
+            self.read_all()
+        except ConnectionFailed:
+            pass  # the event that says so is on its way
+
+    def read_all(self) -> None:
         while data := self.conn.recv(CHUNK):
             self.received += len(data)
             self.digest.update(data)
@@ -127,7 +135,7 @@ class App:
         return 0 < self.args.streams <= len(self.reports)
 
     def open(self, conn: Connection) -> None:
-        stream = self.streams[conn.id] = Stream(conn, self.to_send, self.echo)
+        stream = self.streams[conn.id] = Stream(conn, self.to_send, self.args.app)
         if conn.listener is not None:
             stream.write()
 
@@ -140,6 +148,7 @@ class App:
             return
         stream.read()
         if self.args.abort_after and stream.received >= self.args.abort_after:
+            stream.aborted = True
             stream.conn.abort()
 
     def go_on(self, now: int) -> None:
@@ -150,10 +159,8 @@ class App:
 
     def over(self, conn: Connection, error: str | None) -> None:
         stream = self.streams.pop(conn.id)
-        try:
+        if not stream.aborted:
             stream.read()  # what had arrived
-        except SansioNetError:
-            pass
         stream.error = error
         self.reports.append(stream.report())
 

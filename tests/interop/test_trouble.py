@@ -44,7 +44,7 @@ def test_a_link_that_goes_down_ends_a_transfer(lab: Lab, direction: str) -> None
     if direction == "send":
         server = seat.host.start("nc.openbsd", "-l", "8888", stdout=DEV_NULL)
         seat.host.listening(8888)
-        peer = ["--peer", f"{HOST_IP}:8888", "--size", "300000000"]
+        peer = ["--peer", f"{HOST_IP}:8888", "--size", "200000000"]
         station = seat.ours.station("send", *seat.link, *options, *peer)
         seat.host.output("timeout", "20", "sh", "-c", RECEIVED_SOME)
     else:
