@@ -141,7 +141,7 @@ class NeighbourTable:
             return
         packet = packet.joined() if packet.body else packet
         if entry.evicted or entry.state is _FAILED:
-            self._report(entry.ip, [packet])
+            self._report(entry.ip, [packet], owed=False)
             return
         # RFC 1122 2.3.2.2: the latest packets are the ones worth keeping
         while entry.packets and (
@@ -344,6 +344,11 @@ class NeighbourTable:
         self._deadlines.arm(entry, entry.reachable_until)
         self._settle(entry, _REACHABLE, now)
 
+    def _may_resolve(self) -> bool:
+        """Whoever waits is told of a failure, so those not yet told count as well."""
+        owed = len(self.failed) + len(self._pools[_INCOMPLETE])
+        return owed < 2 * self._config.table_limit
+
     def _resolve(self, entry: Neighbour, now: int) -> None:
         self._become(entry, _INCOMPLETE, now)
         entry.n_solicits = 0
@@ -355,7 +360,8 @@ class NeighbourTable:
         self._solicit(entry, now)
 
     def _retry(self, entry: Neighbour, now: int) -> None:
-        if not entry.evicted and now >= entry.failed_at + self._config.failed_delay:
+        soon = now < entry.failed_at + self._config.failed_delay
+        if not entry.evicted and not soon and self._may_resolve():
             self._resolve(entry, now)
 
     def _solicit(self, entry: Neighbour, now: int) -> None:
@@ -371,15 +377,16 @@ class NeighbourTable:
         self._deadlines.arm(entry, now + self._config.retrans_delay)
 
     def _fail(self, entry: Neighbour, now: int) -> None:
+        owed = entry.state is _INCOMPLETE
         self._become(entry, _FAILED, now)
         entry.failed_at = now
         entry.asking = False
-        self._report_waiting(entry)
+        self._report_waiting(entry, owed)
 
     # -- the table and the queues
 
     def _adopt(self, entry: Neighbour, now: int) -> None:
-        if self._make_room(resolving=True):
+        if self._may_resolve() and self._make_room(resolving=True):
             self._insert(entry, _INCOMPLETE)
             self._resolve(entry, now)
         else:
@@ -430,7 +437,7 @@ class NeighbourTable:
         entry.asking = False
         self.resolved.pop(entry.ip, None)
         if waited_for or entry.packets:
-            self._report_waiting(entry)
+            self._report_waiting(entry, waited_for)
 
     def _set_mac(self, entry: Neighbour, mac: bytes, now: int) -> None:
         if self.trace is not None:
@@ -454,24 +461,25 @@ class NeighbourTable:
             entry.packets = None
         return packet
 
-    def _report_waiting(self, entry: Neighbour) -> None:
+    def _report_waiting(self, entry: Neighbour, owed: bool) -> None:
         packets = list(entry.packets or ())
         self.held_bytes -= entry.queued_bytes
         entry.packets = None
         entry.queued_bytes = 0
-        self._report(entry.ip, packets)
+        self._report(entry.ip, packets, owed)
 
-    def _report(self, ip: bytes, packets: list[Packet]) -> None:
-        """Leave a failure for the caller: at most `table_limit` of them, each with
-        no more packets than a queue holds.
+    def _report(self, ip: bytes, packets: list[Packet], owed: bool) -> None:
+        """Leave a failure for the caller, with no more packets than a queue holds.
+
+        owed: senders may wait for it; else it may get lost where there are many.
         """
         config = self._config
         self._counters.drop(DropReason.NEIGHBOUR_UNREACHABLE, len(packets))
         self.resolved.pop(ip, None)
-        if ip not in self.failed and len(self.failed) >= config.table_limit:
-            oldest = next(iter(self.failed))
-            self.held_bytes -= sum(map(len, self.failed.pop(oldest)))
-        reported = self.failed.setdefault(ip, [])
+        failed = self.failed
+        if not owed and ip not in failed and len(failed) >= config.table_limit:
+            return
+        reported = failed.setdefault(ip, [])
         for packet in packets:
             size = len(packet)
             if (
