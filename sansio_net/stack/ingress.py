@@ -218,9 +218,9 @@ def classify(arrival: Arrival) -> bool:
         arrival.drop(DropReason.NOT_FOR_US)
         return False
     # 0.0.0.0 is a host that does not know its address yet (RFC 1122 3.2.1.3 a): it may
-    # broadcast. Our own address from outside is spoofed or a loop.
+    # broadcast, no more. Our own address from outside is spoofed or a loop.
     if (
-        not (is_unicast(src) or is_unspecified(src))
+        not (is_unicast(src) or (is_unspecified(src) and dst not in nic.local))
         or is_loopback(src)
         or src in stack.own
         or src in nic.broadcasts

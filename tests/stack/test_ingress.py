@@ -77,6 +77,7 @@ def checksummed(header: bytes) -> bytes:
         (ethernet(udp_packet(b"x", 1, 2, src=pack_ip("127.0.0.1"))), "ip_bad_source"),
         (ethernet(udp_packet(b"x", 1, 2, src=pack_ip("224.0.0.1"))), "ip_bad_source"),
         (ethernet(udp_packet(b"x", 1, 2, src=pack_ip("10.0.0.255"))), "ip_bad_source"),
+        (ethernet(udp_packet(b"x", 1, 2, src=bytes(4))), "ip_bad_source"),
         (
             ethernet(ipv4_packet(b"x", 17, options=b"\x83\x07\x04\0\0\0\0\0")),  # type: ignore[arg-type]
             "ip_source_route",
