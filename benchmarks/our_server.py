@@ -9,12 +9,13 @@ from sansio_net.drivers.loop import Device, Loop
 from sansio_net.drivers.rawsock import RawSocketDevice
 from sansio_net.drivers.tap import TapDevice
 from sansio_net.entropy import Entropy
-from sansio_net.stack import Stack, StackConfig
+from sansio_net.stack import Interface, Stack, StackConfig
 from sansio_net.stack.events import (
     Accepted,
     DataReceived,
     EofReceived,
     Event,
+    LinkUp,
     SpaceFreed,
     UdpReceived,
 )
@@ -32,6 +33,12 @@ def fill(conn: Connection) -> None:
         pass
 
 
+def ready(nic: Interface) -> None:
+    """A veth's carrier may come a second late; its LinkUp says so again."""
+    if nic.has_carrier:
+        print("ready", flush=True)
+
+
 def app(events: list[Event], now: int) -> None:
     for event in events:
         if isinstance(event, DataReceived):
@@ -47,6 +54,8 @@ def app(events: list[Event], now: int) -> None:
                 fill(event.conn)
         elif isinstance(event, EofReceived):
             event.conn.close()
+        elif isinstance(event, LinkUp):
+            ready(event.nic)
 
 
 def main(kind: str, name: str, address: str) -> None:
@@ -59,7 +68,8 @@ def main(kind: str, name: str, address: str) -> None:
     stack.tcp_listen(("", SOURCE), backlog=512)
     stack.udp_bind(("", ECHO))
     with Loop(stack, {nic: device}) as loop:
-        loop.call_at(0, lambda now: print("ready", flush=True))
+        # after the first turn the device has been asked for its carrier
+        loop.call_at(0, lambda now: loop.call_at(now + 1, lambda now: ready(nic)))
         loop.run(app)
 
 

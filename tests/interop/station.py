@@ -24,7 +24,7 @@ from sansio_net.entropy import Entropy
 from sansio_net.errors import ConnectionFailed
 from sansio_net.packet import Medium
 from sansio_net.protocols.tcp import Connection
-from sansio_net.stack import Stack, StackConfig
+from sansio_net.stack import Interface, Stack, StackConfig
 from sansio_net.stack.events import (
     Accepted,
     Closed,
@@ -33,6 +33,7 @@ from sansio_net.stack.events import (
     DataReceived,
     EofReceived,
     Event,
+    LinkUp,
     SpaceFreed,
     UdpReceived,
 )
@@ -107,7 +108,7 @@ class App:
         self.streams: dict[int, Stream] = {}
         self.reports: list[dict[str, Any]] = []
         self.paused = args.pause > 0
-        self.loop: Loop[Any, Event] | None = None
+        self.loop: Loop[Interface, Event] | None = None
 
     def __call__(self, events: list[Event], now: int) -> bool:
         for event in events:
@@ -129,6 +130,8 @@ class App:
                 self.over(event.conn, type(event.error).__name__)
             elif isinstance(event, Closed):
                 self.over(event.conn, None)
+            elif isinstance(event, LinkUp):
+                ready(event.nic)
             elif isinstance(event, UdpReceived):
                 while (datagram := event.sock.receive()) is not None:
                     event.sock.send_to(datagram.data, datagram.source)
@@ -244,14 +247,21 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def run(stack: Stack, nic: Any, device: Device, app: App) -> None:
+def ready(nic: Interface) -> None:
+    """A veth's carrier may come a second late; its LinkUp says so again."""
+    if nic.has_carrier:
+        print("ready", flush=True)
+
+
+def run(stack: Stack, nic: Interface, device: Device, app: App) -> None:
     # what is over must go by itself: no collection helps
     gc.disable()
     with Loop(stack, {nic: device}) as loop:
         app.loop = loop
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: loop.stop())
-        loop.call_at(0, lambda now: print("ready", flush=True))
+        # after the first turn the device has been asked for its carrier
+        loop.call_at(0, lambda now: loop.call_at(now + 1, lambda now: ready(nic)))
         loop.run(app)
     app.loop = None
 
