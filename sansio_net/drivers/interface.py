@@ -180,3 +180,8 @@ def add_address(name: str, address: str) -> None:
         code = getattr(failures[0], "code", None)
         reason = "needs root" if code == errno.EPERM else failures[0]
         raise DeviceError(f"cannot set {address} on {name}: {reason}") from failures[0]
+
+
+def is_bridged(name: str) -> bool:
+    """A port of a bridge, or of another master that has the addresses."""
+    return Path("/sys/class/net", name, "master").exists()

@@ -8,19 +8,28 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-from sansio_net.machine import ASAP, Machine, earliest
+from sansio_net.machine import ASAP, earliest
 from sansio_net.packet import Capabilities, Packet
 from sansio_net.wire.segment import flatten
 
 from .loop import Device
 
 LinkItem: TypeAlias = tuple[int, Packet]
-LinkMachine: TypeAlias = Machine[LinkItem, LinkItem, object]
 
 BATCH: Final = 64
 """Packets in one `receive`, and the room that a memory device always has."""
+
+
+class LinkMachine(Protocol):
+    """The five methods of a link, whose events nobody needs."""
+
+    def receive(self, items: Sequence[LinkItem], now: int) -> None: ...
+    def handle_timeout(self, now: int) -> None: ...
+    def next_timeout(self) -> int | None: ...
+    def events(self) -> Sequence[object]: ...
+    def transmit(self, now: int, limit: int = 64) -> list[LinkItem]: ...
 
 
 class _Wire:

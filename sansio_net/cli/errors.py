@@ -1,0 +1,19 @@
+"""What a command ends with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sansio_net.errors import SansioNetError
+
+OK: Final = 0
+FAILED: Final = 1
+"""A negative result: refused, no answer, no such interface."""
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+"""A client was stopped by Ctrl-C; a server that is told to stop ends with 0."""
+TERMINATED: Final = 143
+
+
+class UsageError(SansioNetError):
+    """The command line makes no sense: one line, status 2."""

@@ -1,0 +1,94 @@
+"""`sansio-net up`: a NIC that answers, with small services on it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sansio_net.addresses import format_mac
+from sansio_net.entropy import Entropy
+from sansio_net.stack import Event, LinkUp
+
+from .errors import OK
+from .links import add_link_options, check_link_options, host_hint
+from .services import Services
+from .session import Session, warn
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+NAME: Final = "up"
+SERVICES: Final = ("echo", "discard", "chargen")
+
+
+def parse_port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise ArgumentTypeError(f"not a port: {text!r}")
+    return int(text)
+
+
+def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
+    parser = commands.add_parser(NAME, help="bring up a NIC that answers")
+    parser.set_defaults(command=command)
+    add_link_options(parser)
+    for kind in SERVICES:
+        parser.add_argument(
+            f"--{kind}",
+            type=parse_port,
+            action="append",
+            default=[],
+            metavar="PORT",
+            help=f"{kind} on TCP and UDP; repeatable",
+        )
+
+
+def command(args: Namespace) -> int:
+    check_link_options(args)
+    session = Session(args)
+    return session.run(Up(session))
+
+
+class Up:
+    """Says what it offers, then `ready` once frames are answered."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        seed = Entropy(session.stack.entropy.child("services").bytes(32))
+        self._services = Services(session.stack, seed)
+        self._is_ready = False
+
+    def start(self, session: Session) -> None:
+        args, nic = session.args, session.nic
+        ports = [(kind, port) for kind in SERVICES for port in getattr(args, kind)]
+        self._services.open(ports)
+        mac = f", MAC {format_mac(nic.mac)}" if nic.mac else ""
+        for address in args.address:
+            print(f"{address} on {args.link.text}{mac}")
+        for kind, port in ports:
+            print(f"{kind} on port {port}, TCP and UDP")
+        hint = host_hint(args.link, session.device, args.address)
+        if hint is not None:
+            print(f"the host's side has no address; type: {hint}", flush=True)
+        # after the first turn the stack has said that it is there
+        session.loop.call_at(0, self._first_turn)
+
+    def _first_turn(self, now: int) -> None:
+        self._session.loop.call_at(now + 1, self._maybe_ready)
+
+    def _maybe_ready(self, now: int) -> None:
+        if self._is_ready:
+            return
+        if self._session.nic.has_carrier:
+            self._is_ready = True
+            print("ready", flush=True)
+        else:
+            warn(f"{self._session.nic.name}: waiting for the carrier")
+
+    def __call__(self, events: Sequence[Event], now: int) -> None:
+        self._services(events, now)
+        if not self._is_ready and any(isinstance(event, LinkUp) for event in events):
+            self._maybe_ready(now)
+
+    def stopped(self, number: int) -> int:
+        return OK
