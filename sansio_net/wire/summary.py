@@ -259,11 +259,13 @@ def _transport(
 def _udp(data: bytes, length: int, more: bool) -> str:
     if length < udp.HEADER_SIZE:
         return f"truncated-udp {length}"
-    if len(data) < udp.HEADER_SIZE:
+    if len(data) < 6:
         return " [|udp]"
     size = int.from_bytes(data[4:6], "big")
     if size < udp.HEADER_SIZE:
         return f"truncated-udplength {size}"
+    if len(data) < udp.HEADER_SIZE:
+        return " [|udp]"
     if size > length and not more:
         return f"UDP, bad length {size - 8} > {length - 8}"
     return f"UDP, length {size - 8}"

@@ -49,7 +49,6 @@ _SIZES: Final = {
     icmp.UNREACHABLE: 28,
     icmp.REDIRECT: 28,
     icmp.TIME_EXCEEDED: 28,
-    icmp.PARAMETER_PROBLEM: 5,
     icmp.MASK_REPLY: 12,
     icmp.TIMESTAMP_REQUEST: 8,
     icmp.TIMESTAMP_REPLY: 20,
@@ -84,6 +83,8 @@ def _message(data: bytes) -> str | None:
     if kind == icmp.PARAMETER_PROBLEM:
         if code:
             return f"parameter problem - code {code}"
+        if len(data) < 5:
+            return None
         return f"parameter problem - octet {data[4]}"
     if kind == icmp.MASK_REPLY:
         return f"address mask is 0x{data[8:12].hex()}"
