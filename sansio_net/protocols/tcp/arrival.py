@@ -20,12 +20,12 @@ from sansio_net.wire.tcp_options import (
     parse_tcp_options,
 )
 
+from . import lifecycle
 from .events import DATA, EOF, SPACE
-from .output import OWES_SYN
 from .recovery import FAST
 from .seq import MASK, unwrap
-from .states import State
-from .timers import DELAYED_ACK, PERSIST, RETRANSMIT, USER
+from .states import OWES_SYN, State
+from .timers import DELAYED_ACK, FIN_WAIT_2, PERSIST, RETRANSMIT, USER
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -106,7 +106,7 @@ def segment_arrives(
             unwrap(seq, receiver.rcv_nxt),
             unwrap(ack, sender.snd_una),
             flags,
-            wnd << sender.wscale,
+            wnd if flags & SYN else wnd << sender.wscale,  # RFC 7323 2.2
             urgent,
             body,
             cuts,
@@ -150,7 +150,7 @@ def in_syn_sent(conn: Connection, seg: Segment, options: bytes, now: int) -> boo
         conn.drop(DropReason.TCP_UNACCEPTABLE)
         return False
     offer = parse_tcp_options(options)
-    conn.meet(seg.seq, seg.wnd, offer, now)
+    lifecycle.meet(conn, seg.seq, seg.wnd, offer, now)
     if not flags & ACK:
         # simultaneous open: <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>; text on the SYN is
         # not kept: it is not acknowledged either
@@ -163,7 +163,7 @@ def in_syn_sent(conn: Connection, seg: Segment, options: bytes, now: int) -> boo
     conn.receiver.advertise_unscaled()
     sender.acknowledge(seg.ack)
     conn.rtt.on_ack(seg.ack, now, echo_age(conn, offer.ts_val, offer.ts_ecr, now))
-    conn.establish(now)
+    lifecycle.establish(conn, now)
     conn.owe_ack()
     seg.seq += 1
     seg.flags &= ~SYN
@@ -172,7 +172,8 @@ def in_syn_sent(conn: Connection, seg: Segment, options: bytes, now: int) -> boo
 
 def continue_at_sixth(conn: Connection, seg: Segment, now: int) -> None:
     """A SYN-ACK with more in it goes on where URG is checked."""
-    if trim(conn, seg) and check_urg(conn, seg, now) and take_text(conn, seg, now):
+    trim(conn, seg)
+    if check_urg(conn, seg, now) and take_text(conn, seg, now):
         check_fin(conn, seg, now)
 
 
@@ -212,33 +213,38 @@ def check_sequence(conn: Connection, seg: Segment, now: int) -> bool:
     if not receiver.acceptable(seg.seq, length):
         # when the window is 0, text is refused, but ACK, URG and RST are heard
         if seg.seq == receiver.rcv_nxt:
-            seg.body = b""
-            seg.flags &= ~FIN
+            if seg.body:
+                seg.body = b""
+                seg.flags &= ~FIN
             conn.owe_ack()
         else:
             conn.drop(DropReason.TCP_UNACCEPTABLE)
             if seg.flags & RST:
                 return False
-            if seg.body:
+            if length:
+                # a retransmission, whose answer was lost
                 conn.owe_ack()
             else:
                 conn.challenge(now)
             return False
-    if seg.ts_val is not None and conn.agreed is not None and conn.agreed.timestamps:
-        if not seg.flags & RST:
-            receiver.note_stamp(seg.ts_val, seg.seq, now)
-    return seg.flags & (RST | SYN) != 0 or trim(conn, seg)
+    if seg.flags & RST:
+        return True
+    stamped = conn.agreed is not None and conn.agreed.timestamps
+    if stamped and seg.ts_val is not None:
+        receiver.note_stamp(seg.ts_val, seg.seq, now)
+    trim(conn, seg)
+    return True
 
 
-def trim(conn: Connection, seg: Segment) -> bool:
-    """Cut off what lies beyond the window; the receiver cuts what is old."""
+def trim(conn: Connection, seg: Segment) -> None:
+    """Cut off what lies beyond the window; the receiver cuts what is old.
+
+    A FIN just beyond is let in, as Linux does: it needs no room.
+    """
     beyond = seg.seq + len(seg.body) - conn.receiver.rcv_adv
     if beyond > 0:
         seg.body = seg.body[: len(seg.body) - beyond]
-    if seg.flags & FIN and beyond >= 0 and (beyond or seg.body):
-        # a FIN has its number, too; alone at the edge it is let in, as Linux does
         seg.flags &= ~FIN
-    return True
 
 
 def check_rst(conn: Connection, seg: Segment, now: int) -> bool:
@@ -292,9 +298,10 @@ def check_ack(conn: Connection, seg: Segment, now: int) -> bool:
     if sender.fin_acked:
         if state is State.FIN_WAIT_1:
             conn.enter(State.FIN_WAIT_2)
-            conn.wake()  # its time-out, if the application has closed
+            if conn.closed:
+                conn.timers.set(FIN_WAIT_2, now + conn.options.fin_wait_2)
         elif state is State.CLOSING:
-            conn.enter_time_wait(now)
+            lifecycle.enter_time_wait(conn, now)
             return False
         elif state is State.LAST_ACK:
             conn.finish(None)
@@ -311,7 +318,7 @@ def _syn_acknowledged(conn: Connection, seg: Segment, now: int) -> None:
     sender.snd_wnd = seg.wnd
     sender.max_snd_wnd = max(sender.max_snd_wnd, seg.wnd)
     conn.forward_progress = True
-    conn.establish(now)
+    lifecycle.establish(conn, now)
 
 
 def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
@@ -338,7 +345,7 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
             # open again, and our probe was not taken: it goes with the rest
             conn.probing = False
             conn.rtt.backoff = 0
-            conn.recovery.lose(sender.snd_una, sender.snd_nxt)
+            conn.recovery.lose(sender.snd_una, sender.snd_nxt, "window")
         conn.wake()
     if duplicate:
         duplicate_ack(conn, now)
@@ -379,7 +386,8 @@ def progress(
     elif recovery.restarts_timer:
         timers.set(RETRANSMIT, now + conn.rtt.rto)  # (5.3)
     if timers.at(USER) is not None:
-        if sender.queued and conn.options.user_timeout is not None:
+        waiting = sender.in_flight or sender.queued
+        if waiting and conn.options.user_timeout is not None:
             timers.set(USER, now + conn.options.user_timeout)
         else:
             timers.stop(USER)
@@ -427,7 +435,7 @@ def take_text(conn: Connection, seg: Segment, now: int) -> bool:
     receiver = conn.receiver
     if conn.closed:
         if seg.seq + len(body) > receiver.rcv_nxt:
-            conn.refuse_text()
+            lifecycle.refuse_text(conn)
             return False
         return True
     moved = receiver.take_text(seg.seq, body, seg.cuts)
@@ -468,7 +476,7 @@ def check_fin(conn: Connection, seg: Segment, now: int) -> bool:
     elif state is State.FIN_WAIT_1:
         conn.enter(State.CLOSING)
     else:
-        conn.enter_time_wait(now)
+        lifecycle.enter_time_wait(conn, now)
     return True
 
 

@@ -29,79 +29,42 @@ security compartments; the half of SACK that sends again.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
 from sansio_net.addresses import format_endpoint
 from sansio_net.counters import Counters, DropReason
-from sansio_net.errors import (
-    ConnectionAborted,
-    NotConnectedError,
-    SansioNetError,
-    StateError,
-)
-from sansio_net.machine import ASAP, earliest
+from sansio_net.errors import NotConnectedError, SansioNetError, StateError
+from sansio_net.machine import ASAP, PICKLE_VERSION, Sink, earliest
 from sansio_net.packet import Chunk, Packet
 from sansio_net.trace import Trace, TraceValue
 from sansio_net.wire.checksum import pseudo_base
 from sansio_net.wire.ipv4 import PROTO_TCP
 from sansio_net.wire.tcp_options import SegmentOptions
 
-from . import arrival, edge, fastpath, output, timeouts
+from . import arrival, edge, events, fastpath, lifecycle, network, output, timeouts
+from .challenge import ChallengeLimit
 from .congestion import controller
-from .events import (
-    ACCEPTED,
-    CONNECTED,
-    DATA,
-    EOF,
-    LOST,
-    SPACE,
-    Accepted,
-    Closed,
-    Connected,
-    ConnectionLost,
-    DataReceived,
-    EofReceived,
-    SpaceFreed,
-    TcpEvent,
-)
-from .events import (
-    CLOSED as CLOSED_EVENT,
-)
-from .handshake import Negotiated, agree, effective_mss, headers_size, our_mss
+from .events import TcpEvent
+from .handshake import Negotiated
 from .info import TcpInfo
 from .isn import IsnGenerator
 from .options import TcpOptions
-from .output import OWES_BARE_RST, OWES_RST, OWES_SYN
 from .receiver import Receiver
 from .recovery import Recovery
 from .rtt import RttEstimator
 from .sender import Sender
-from .seq import MASK, unwrap
-from .states import TRANSITIONS, State
+from .seq import MASK
+from .states import OWES_BARE_RST, OWES_SYN, TRANSITIONS, State
 from .time_wait import TimeWaitRecord
 from .timers import Timers
 
 if TYPE_CHECKING:
     from .listener import Listener
 
-CLOSED, LISTEN, SYN_SENT, SYN_RECEIVED, ESTABLISHED = (
-    State.CLOSED,
-    State.LISTEN,
-    State.SYN_SENT,
-    State.SYN_RECEIVED,
-    State.ESTABLISHED,
-)
-FIN_WAIT_1, CLOSE_WAIT, LAST_ACK, TIME_WAIT = (
-    State.FIN_WAIT_1,
-    State.CLOSE_WAIT,
-    State.LAST_ACK,
-    State.TIME_WAIT,
-)
-UNSYNCHRONIZED: Final = (CLOSED, LISTEN, SYN_SENT, TIME_WAIT)
+CLOSED, SYN_SENT, ESTABLISHED = State.CLOSED, State.SYN_SENT, State.ESTABLISHED
 
 
 class Connection:
@@ -109,8 +72,6 @@ class Connection:
 
     __slots__ = (
         "_challenges",
-        "_challenges_since",
-        "_isn_floor",
         "agreed",
         "armed",
         "bare_rst_seq",
@@ -128,6 +89,7 @@ class Connection:
         "id",
         "in_backlog",
         "isn",
+        "isn_floor",
         "keepalives",
         "laddr",
         "last_sent_at",
@@ -173,8 +135,8 @@ class Connection:
         id: int = 0,
         mtu: int = 1500,
         gso_max: int = 0,
-        ready: deque[Connection] | None = None,
-        notified: list[Connection] | None = None,
+        ready: Sink[Connection] | None = None,
+        notified: Sink[Connection] | None = None,
         counters: Counters | None = None,
         trace: Trace | None = None,
         listener: Listener | None = None,
@@ -200,6 +162,8 @@ class Connection:
         self.timers = Timers()
         self.agreed: Negotiated | None = None
         self.peer_offer: SegmentOptions | None = None
+        self.mtu = mtu
+        self.gso_payload = 0  # text in the largest packet; 0: one segment
         self.path_changed(mtu, gso_max)
         # what is owed to the peer beside text and ACKs
         self.owed = 0
@@ -220,47 +184,36 @@ class Connection:
         self.clock = 0  # the last `now`, for the trace of verbs
         self.last_sent_at = 0
         self.heard_at = 0
-        self._challenges = 0
-        self._challenges_since = 0
-        self._isn_floor: int | None = None
+        self.isn_floor: int | None = None
+        self._challenges: ChallengeLimit | None = None
         # what the Stack reads and clears, and what it keeps here
         self.forward_progress = False
         self.suspicious = False
-        self.hop: object | None = None
+        self.hop: Any = None
         self.nic: object | None = None
         self.armed: list[object] | None = None
-        # the ready queue and the list of those with events
+        # None when alone: the flags say it all
         self.queued = False
-        self.ready: deque[Connection] = deque() if ready is None else ready
-        self.notified: list[Connection] = [] if notified is None else notified
+        self.ready = ready
+        self.notified = notified
         self.pending_kinds = 0
+
+    def __getstate__(self) -> tuple[int, dict[str, object]]:
+        return PICKLE_VERSION, {name: getattr(self, name) for name in self.__slots__}
+
+    def __setstate__(self, state: tuple[int, dict[str, object]]) -> None:
+        version, slots = state
+        if version != PICKLE_VERSION:
+            raise StateError(f"a pickle of version {version}, not {PICKLE_VERSION}")
+        for name, value in slots.items():
+            setattr(self, name, value)
 
     # The five methods -----------------------------------------------------------------
 
     def receive(self, items: Sequence[Packet], now: int) -> None:
         """Segments from the peer, as packets at their TCP header."""
         for packet in items:
-            segment = edge.open_packet(packet, self.pseudo, self.counters)
-            if segment is None:
-                continue
-            header, body, cuts = segment
-            if (header.source_port, header.destination_port) != (
-                self.rport,
-                self.lport,
-            ):
-                self.drop(DropReason.TCP_NO_SOCKET)
-                continue
-            self.segment_arrives(
-                header.seq,
-                header.ack,
-                header.flags,
-                header.window,
-                header.urgent,
-                header.options,
-                body,
-                now,
-                cuts,
-            )
+            edge.deliver(self, packet, now)
 
     def handle_timeout(self, now: int) -> None:
         timeouts.handle_timeout(self, now)
@@ -268,14 +221,13 @@ class Connection:
     def next_timeout(self) -> int | None:
         if self.queued or self.pending_kinds:
             return ASAP
-        record = self.time_wait
-        alone = record.expires_at if self.state is TIME_WAIT and record else None
-        return earliest(self.deadline(), alone)
+        # alone there is no table for the record
+        record = self.time_wait if self.state is State.TIME_WAIT else None
+        return earliest(self.deadline(), record.expires_at if record else None)
 
     def events(self) -> list[TcpEvent]:
         out: list[TcpEvent] = []
         self.drain(out)
-        self.notified.clear()
         return out
 
     def transmit(self, now: int, limit: int = 64) -> list[Packet]:
@@ -284,10 +236,8 @@ class Connection:
             packet = self.emit(now)
             if packet is None:
                 self.queued = False
-                self.ready.clear()
                 break
-            edge.address(packet, self)
-            packets.append(packet)
+            packets.append(edge.address(packet, self))
         return packets
 
     # Local verbs ----------------------------------------------------------------------
@@ -296,9 +246,9 @@ class Connection:
         """Active open. `Connected` or `ConnectionLost` will say how it went."""
         if self.state is not CLOSED or self.done:
             raise StateError("a connection is opened once")
-        self._enter(SYN_SENT)
+        self.enter(SYN_SENT)
         self.owed |= OWES_SYN
-        self._wake()
+        self.wake()
 
     def send(self, data: bytes | bytearray | memoryview) -> int:
         """Queue data; returns how many bytes were taken.
@@ -311,7 +261,7 @@ class Connection:
             raise StateError("the connection does not send (any more)")
         taken = self.sender.write(data)
         if taken:
-            self._wake()
+            self.wake()
         return taken
 
     @property
@@ -345,14 +295,14 @@ class Connection:
             return b""
         if self.error is not None:
             raise copy(self.error)
-        if self.state is CLOSED and self.done:
-            return b""
+        if self.state is CLOSED:
+            raise NotConnectedError
         return None
 
     def _window_may_open(self) -> None:
-        if not self.done and self.receiver.opened():
-            self.receiver.ack_now = True
-            self._wake()
+        receiver = self.receiver
+        if not self.done and not receiver.fin_reached and receiver.opened():
+            self.owe_ack()
 
     @property
     def pending(self) -> int:
@@ -372,43 +322,16 @@ class Connection:
             raise copy(self.error)
         if self.state is CLOSED or self.closed:
             raise NotConnectedError
-        self._finish_sending()
+        lifecycle.finish_sending(self)
 
     def close(self) -> None:
         """No more send and recv. FIN after what is queued, or RST if text is unread."""
-        if self.closed:
-            return
-        self.closed = True
-        receiver = self.receiver
-        # RFC 2525 2.17: who closes without reading everything must say so
-        unread = receiver.pending or receiver.reorder is not None
-        receiver.discard()
-        self.pending_kinds &= ~(DATA | EOF | SPACE)
-        if self.done:
-            return
-        if self.state in UNSYNCHRONIZED or unread:
-            self.reset(None)
-        elif self.sender.fin:
-            self._wake()  # FIN-WAIT-2 has an end from now on
-        else:
-            self._finish_sending()
+        if not self.closed:
+            lifecycle.close(self)
 
     def abort(self) -> None:
         """RST, and `Closed` as the only event still to come."""
-        self.closed = True
-        self.receiver.discard()
-        if not self.done:
-            self.reset(None)
-        if self.pending_kinds:
-            self.pending_kinds = CLOSED_EVENT
-
-    def _finish_sending(self) -> None:
-        self.sender.fin = True
-        if self.state is ESTABLISHED:
-            self._enter(FIN_WAIT_1)
-        elif self.state is CLOSE_WAIT:
-            self._enter(LAST_ACK)
-        self._wake()
+        lifecycle.abort(self)
 
     def set(self, **changes: int | bool | None) -> None:
         """Change options, of this connection only: ``conn.set(nodelay=True)``."""
@@ -420,7 +343,7 @@ class Connection:
         self.sender.limit = options.send_buffer
         self.receiver.limit = options.receive_buffer
         if not self.done:
-            self._wake()
+            self.wake()
 
     @property
     def local(self) -> tuple[str, int]:
@@ -462,24 +385,7 @@ class Connection:
 
     def drain(self, out: list[TcpEvent]) -> None:
         """Append the pending events in their order."""
-        kinds = self.pending_kinds
-        self.pending_kinds = 0
-        if kinds & ACCEPTED and self.listener is not None:
-            self.listener.child_gone(self)
-            out.append(Accepted(self.listener, self))
-        if kinds & CONNECTED:
-            out.append(Connected(self))
-        if kinds & DATA and (self.pending or self.urgent):
-            out.append(DataReceived(self, self.pending))
-        if kinds & EOF:
-            out.append(EofReceived(self))
-        if kinds & SPACE:
-            out.append(SpaceFreed(self, self.sender.space))
-        if kinds & LOST:
-            assert self.error is not None
-            out.append(ConnectionLost(self, self.error))
-        elif kinds & CLOSED_EVENT:
-            out.append(Closed(self))
+        events.drain(self, out)
 
     def deadline(self) -> int | None:
         """When `handle_timeout` is due."""
@@ -489,205 +395,65 @@ class Connection:
         """What `emit` would give cannot leave: time-outs count all the same."""
         output.blocked(self, now)
 
-    def attach(self, ready: deque[Connection], notified: list[Connection]) -> None:
+    def attach(
+        self, ready: Sink[Connection] | None, notified: Sink[Connection] | None
+    ) -> None:
         """Move to another ready queue and list, with what is pending."""
         self.ready, self.notified = ready, notified
-        if self.queued:
+        if self.queued and ready is not None:
             ready.append(self)
-        if self.pending_kinds:
+        if self.pending_kinds and notified is not None:
             notified.append(self)
 
     def path_changed(self, mtu: int, gso_max: int) -> None:
-        """Another route or path MTU. What is in flight and now too big goes again."""
-        self.mtu = mtu
-        # the frame header and the longest options have room beside the payload
-        frame = min(gso_max, 0xFFFF + 14)
-        self.gso_payload = frame - 14 - headers_size(self.laddr) - 40 if gso_max else 0
-        if self.agreed is None:
-            return
-        mss = effective_mss(self.agreed, self.laddr, mtu, self.options)
-        smaller = mss < self.sender.mss
-        self.sender.mss = mss
-        self.congestion.set_mss(mss)
-        if smaller and self.sender.in_flight and not self.done and self.established:
-            # RFC 1191 6.4: no sign of congestion, so cwnd stays
-            self.recovery.lose(self.sender.snd_una, self.sender.snd_nxt)
-            self._wake()
+        """Another route or path MTU."""
+        network.path_changed(self, mtu, gso_max)
 
     def unreachable(self, error: SansioNetError, now: int) -> None:
-        """No route or neighbour. An attempt to connect fails; others may recover."""
-        self.clock = now
-        if self.state is SYN_SENT:
-            self.finish(error)
-        else:
-            self.soft_error = error
+        """No route or neighbour."""
+        network.unreachable(self, error, now)
 
     def icmp_error(self, error: SansioNetError, hard: bool, seq: int, now: int) -> None:
         """An ICMP error that quotes a segment of ours with this sequence number."""
-        self.clock = now
-        sender = self.sender
-        # RFC 5927 4.1: only about what is in flight
-        if self.done or not sender.snd_una <= unwrap(seq, sender.snd_una) < (
-            sender.snd_nxt
-        ):
-            self.drop(DropReason.ICMP_NOT_CONCERNING)
-        elif hard and self.state in (SYN_SENT, SYN_RECEIVED):
-            # RFC 5927 5.2, RFC 1122 4.2.3.9: synchronized connections live on
-            self.finish(error)
-        else:
-            self.soft_error = error
+        network.icmp_error(self, error, hard, seq, now)
+
+    def finish(self, error: SansioNetError | None) -> None:
+        """Enter CLOSED without a word to the peer."""
+        lifecycle.finish(self, error)
 
     # Steps that the files around this one share ---------------------------------------
 
-    def passive_open(
-        self, irs: int, wnd: int, offer: SegmentOptions, now: int, floor: int | None
-    ) -> None:
-        """A listener got the peer's SYN (RFC 9293 3.10.7.2, third)."""
-        self.clock = now
-        self._isn_floor = floor
-        self._enter(LISTEN)
-        self.meet(irs, wnd, offer, now)
-        self._enter(SYN_RECEIVED)
-        self.owed |= OWES_SYN
-        self._wake()
-
-    def meet(self, irs: int, wnd: int, offer: SegmentOptions, now: int) -> None:
-        """The peer's SYN is here: agree on options, number its text."""
-        agreed = self.agreed = agree(self.options, offer, self.raddr)
-        self.peer_offer = offer
-        receiver, sender = self.receiver, self.sender
-        receiver.start(irs, our_mss(self.laddr, self.mtu, self.options))
-        receiver.wscale = agreed.rcv_wscale
-        sender.wscale = agreed.snd_wscale
-        sender.mss = effective_mss(agreed, self.laddr, self.mtu, self.options)
-        # RFC 7323 2.2: the window of a SYN is never scaled
-        sender.snd_wnd = sender.max_snd_wnd = wnd
-        sender.snd_wl1 = irs
-        if agreed.timestamps and offer.ts_val is not None:
-            receiver.ts_recent = offer.ts_val
-            receiver.ts_recent_at = now
-
-    def choose_iss(self, now: int) -> None:
-        """Our first SYN leaves now."""
-        place = self.laddr, self.lport, self.raddr, self.rport
-        iss = self.isn.isn(*place, now)
-        floor = self._isn_floor
-        if floor is not None and (iss - floor) & MASK >= 1 << 31:
-            # RFC 9293 3.6.1: above all that the last incarnation used; the distance
-            # is Linux's
-            iss = (floor + 0x10001) & MASK
-        self.ts_offset = self.isn.ts_offset(*place)
-        self.sender.start(iss)
-        self.recovery.start(iss)
-
-    def establish(self, now: int) -> None:
-        """The three-way handshake is complete."""
-        mss = self.sender.mss
-        segments = self.options.initial_window
-        # RFC 6928 2 with 10 segments; RFC 5681 3.1: one if a SYN was lost
-        window = min(segments * mss, max(2 * mss, segments * 1460))
-        if self.retransmits:
-            self.rtt.syn_was_lost()
-            window = mss
-        self.congestion.start(mss, window)
-        self.retransmits = 0
-        self.soft_error = None
-        self.peer_offer = None
-        self.established = True
-        self.last_sent_at = self.heard_at = now
-        self.timers.stop_all()
-        self._enter(ESTABLISHED)
-        self.notify(CONNECTED if self.listener is None else ACCEPTED)
-        if self.sender.fin:
-            self._enter(FIN_WAIT_1)
-        self._wake()
-
-    def enter_time_wait(self, now: int) -> None:
-        """Both ends have finished. What remains is a record, and one ACK to send."""
-        duration = self.options.time_wait
-        receiver = self.receiver
-        stamps = self.agreed is not None and self.agreed.timestamps
-        self.time_wait = TimeWaitRecord(
-            self.laddr,
-            self.lport,
-            self.raddr,
-            self.rport,
-            self.sender.snd_nxt & MASK,
-            receiver.rcv_nxt & MASK,
-            min(receiver.limit >> receiver.wscale, 0xFFFF),
-            receiver.ts_recent if stamps else None,
-            self.ts_offset,
-            duration,
-            now + duration,
-        )
-        self._enter(TIME_WAIT)
-        self._release()
-        self.notify(CLOSED_EVENT)
-
-    def finish(self, error: SansioNetError | None) -> None:
-        """Enter CLOSED: the connection failed, or ended in some other way."""
-        self._enter(CLOSED)
-        self._release()
-        self.receiver.ack_now = False
-        self.receiver.duplicates = 0
-        if self.in_backlog and not self.established:
-            # RFC 9293 3.10.7.4, second: the user need not be informed
-            self.pending_kinds = 0
-        elif error is not None:
-            self.error = error
-            self.notify(LOST)
-        else:
-            self.notify(CLOSED_EVENT)
-        if self.in_backlog and not self.pending_kinds and self.listener is not None:
-            self.listener.child_gone(self)
-
-    def reset(self, error: SansioNetError | None) -> None:
-        """RST where there is a peer that would wait (RFC 9293 3.10.5), then CLOSED."""
-        if self.state not in UNSYNCHRONIZED:
-            self.owed |= OWES_RST
-            self._wake()
-        self.finish(error)
-
-    def refuse_text(self) -> None:
-        """Text for an application that has closed (RFC 9293 3.6.1, SHLD-3)."""
-        self.drop(DropReason.TCP_AFTER_CLOSE)
-        self.reset(None if self.sender.fin_acked else ConnectionAborted())
-
-    def _release(self) -> None:
-        """Nothing will be sent again and no timer runs; reading may go on."""
-        self.done = True
-        self.timers.stop_all()
-        self.sender.discard()
-        self.receiver.reorder = None
-        self.peer_offer = None
-        self.owed &= OWES_RST | OWES_BARE_RST
-
-    def _enter(self, state: State) -> None:
-        assert state in TRANSITIONS[self.state] or (
-            state is CLOSED and self.state is CLOSED
-        ), f"{self.state} -> {state}"
-        if self.trace is not None:
-            names = self.state.value, state.value
-            self.trace.append((self.clock, "tcp.state", self.id, *names))
+    def enter(self, state: State) -> None:
+        assert state in TRANSITIONS[self.state], f"{self.state} -> {state}"
+        self.note(self.clock, "tcp.state", self.state.value, state.value)
         self.state = state
 
-    enter = _enter
+    def wake(self) -> None:
+        """There may be something to send."""
+        if not self.queued:
+            self.queued = True
+            if self.ready is not None:
+                self.ready.append(self)
+
+    def notify(self, kind: int) -> None:
+        """There is an event; `kind` is a bit of `events`."""
+        if not self.pending_kinds and self.notified is not None:
+            self.notified.append(self)
+        self.pending_kinds |= kind
 
     def owe_ack(self) -> None:
         """An ACK leaves at the next `emit`."""
         self.receiver.ack_now = True
-        self._wake()
+        self.wake()
 
     def challenge(self, now: int) -> None:
-        """An ACK for a segment that may be an attack, or start a war of ACKs.
-
-        RFC 5961 7: so many in any interval, no more.
-        """
-        if now - self._challenges_since >= self.options.challenge_interval:
-            self._challenges_since = now
-            self._challenges = 0
-        if self._challenges < self.options.challenge_acks:
-            self._challenges += 1
+        """An ACK for a segment that may be an attack, if there were not too many."""
+        if self._challenges is None:
+            self._challenges = ChallengeLimit(now)
+        options = self.options
+        if self._challenges.allows(
+            now, options.challenge_acks, options.challenge_interval
+        ):
             self.owe_ack()
         elif self.counters is not None:
             self.counters.count("tcp.challenge_ack_limited")
@@ -696,17 +462,7 @@ class Connection:
         """<SEQ=SEG.ACK><CTL=RST>"""
         self.bare_rst_seq = seq
         self.owed |= OWES_BARE_RST
-        self._wake()
-
-    def segment_size(self, options: bytes) -> int:
-        """Text in a full segment that carries these options."""
-        stamps = 12 if self.agreed is not None and self.agreed.timestamps else 0
-        return self.sender.mss - len(options) + stamps
-
-    def largest(self, mss: int) -> int:
-        """Text in the largest packet: a segment, or whole segments for the device."""
-        gso = self.gso_payload
-        return gso - gso % mss if gso > mss else mss
+        self.wake()
 
     def drop(self, reason: DropReason) -> None:
         if self.counters is not None:
@@ -723,15 +479,3 @@ class Connection:
         if self.counters is not None:
             self.counters.count("tcp.retransmitted", max(segments, 1))
         self.note(now, "tcp.retransmit", seq & MASK, size, reason)
-
-    def notify(self, kind: int) -> None:
-        if not self.pending_kinds:
-            self.notified.append(self)
-        self.pending_kinds |= kind
-
-    def _wake(self) -> None:
-        if not self.queued:
-            self.queued = True
-            self.ready.append(self)
-
-    wake = _wake

@@ -34,23 +34,45 @@ def open_packet(
         if counters is not None:
             counters.drop(DropReason.TCP_MALFORMED)
         return None
-    if packet.csum == CSUM_NONE:
-        # RFC 9293 MUST-3
-        if ones_sum(data[start:], pseudo + end - start) != 0xFFFF:
-            if counters is not None:
-                counters.drop(DropReason.TCP_BAD_CHECKSUM)
-            return None
+    # RFC 9293 MUST-3
+    verify = packet.csum == CSUM_NONE
+    if verify and ones_sum(data[start:], pseudo + end - start) != 0xFFFF:
+        if counters is not None:
+            counters.drop(DropReason.TCP_BAD_CHECKSUM)
+        return None
     at = start + header.data_offset
     body = received_chunk(data, at, end)
     cuts = -(-len(body) // packet.gso_size) if packet.gso_size else 1
     return header, body, cuts
 
 
-def address(packet: Packet, conn: Connection) -> None:
-    """Set what the Stack knows without being told and a stand-alone user does not."""
-    if packet.info is None:
-        options = conn.options
-        packet.info = PacketInfo(conn.laddr, conn.raddr, options.tos, options.ttl)
+def deliver(conn: Connection, packet: Packet, now: int) -> None:
+    """A packet for a connection that is used alone."""
+    segment = open_packet(packet, conn.pseudo, conn.counters)
+    if segment is None:
+        return
+    header, body, cuts = segment
+    if (header.source_port, header.destination_port) != (conn.rport, conn.lport):
+        conn.drop(DropReason.TCP_NO_SOCKET)
+        return
+    conn.segment_arrives(
+        header.seq,
+        header.ack,
+        header.flags,
+        header.window,
+        header.urgent,
+        header.options,
+        body,
+        now,
+        cuts,
+    )
+
+
+def address(packet: Packet, conn: Connection) -> Packet:
+    """With the addresses that a Stack knows and who has none must be told."""
+    options = conn.options
+    packet.info = PacketInfo(conn.laddr, conn.raddr, options.tos, options.ttl)
+    return packet
 
 
 def info(conn: Connection) -> TcpInfo:

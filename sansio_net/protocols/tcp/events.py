@@ -88,3 +88,24 @@ TcpEvent: TypeAlias = (
     | Closed
     | ConnectionLost
 )
+
+
+def drain(conn: Connection, out: list[TcpEvent]) -> None:
+    """Append what is pending, in the order of the bits, and forget it."""
+    kinds = conn.pending_kinds
+    conn.pending_kinds = 0
+    if kinds & ACCEPTED and conn.listener is not None:
+        conn.listener.child_gone(conn)
+        out.append(Accepted(conn.listener, conn))
+    if kinds & CONNECTED:
+        out.append(Connected(conn))
+    if kinds & DATA and (conn.pending or conn.urgent):
+        out.append(DataReceived(conn, conn.pending))
+    if kinds & EOF:
+        out.append(EofReceived(conn))
+    if kinds & SPACE:
+        out.append(SpaceFreed(conn, conn.sender.space))
+    if kinds & LOST and conn.error is not None:
+        out.append(ConnectionLost(conn, conn.error))
+    elif kinds & CLOSED:
+        out.append(Closed(conn))

@@ -17,6 +17,7 @@ from .events import DATA
 from .recovery import OPEN
 from .reorder import append
 from .seq import MASK
+from .timers import PERSIST
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -76,6 +77,7 @@ def predicted(
     if newly:
         progress(conn, una, ts_val, ts_ecr, now)
     if sender.set_window(nxt, una, sender.snd_wnd):
+        conn.timers.stop(PERSIST)
         conn.wake()
     if size:
         if receiver.buffer is None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sansio_net.addresses import format_endpoint
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import StateError
-from sansio_net.machine import ASAP, earliest
+from sansio_net.machine import ASAP, PICKLE_VERSION, Sink, earliest
 from sansio_net.packet import Chunk, Packet
 from sansio_net.trace import Trace
 from sansio_net.wire.checksum import pseudo_base
@@ -23,6 +23,7 @@ from . import edge
 from .connection import Connection
 from .events import TcpEvent
 from .isn import IsnGenerator
+from .lifecycle import passive_open
 from .options import TcpOptions
 from .reset import reset_for
 
@@ -35,6 +36,7 @@ class Listener:
     """
 
     __slots__ = (
+        "_alone",
         "_children",
         "_resets",
         "backlog",
@@ -61,7 +63,7 @@ class Listener:
         backlog: int = 128,
         options: TcpOptions | None = None,
         id: int = 0,
-        notified: list[Connection] | None = None,
+        notified: Sink[Connection] | None = None,
         counters: Counters | None = None,
         trace: Trace | None = None,
     ) -> None:
@@ -77,10 +79,22 @@ class Listener:
         self.trace = trace
         self.paused = False
         self.closed = False
-        self.notified: list[Connection] = [] if notified is None else notified
+        self.notified = notified
+        # used alone: children with events, children with output
+        self._alone: list[Connection] = []
         self.ready: deque[Connection] = deque()
         self._children: dict[tuple[bytes, bytes, int], Connection] = {}
         self._resets: list[Packet] = []
+
+    def __getstate__(self) -> tuple[int, dict[str, object]]:
+        return PICKLE_VERSION, {name: getattr(self, name) for name in self.__slots__}
+
+    def __setstate__(self, state: tuple[int, dict[str, object]]) -> None:
+        version, slots = state
+        if version != PICKLE_VERSION:
+            raise StateError(f"a pickle of version {version}, not {PICKLE_VERSION}")
+        for name, value in slots.items():
+            setattr(self, name, value)
 
     # The five methods -----------------------------------------------------------------
 
@@ -119,31 +133,33 @@ class Listener:
             if isinstance(answer, Packet):
                 self._resets.append(answer)
             elif answer is not None:
-                answer.attach(self.ready, self.notified)
+                answer.attach(self.ready, self._alone)
 
     def handle_timeout(self, now: int) -> None:
         for child in tuple(self._children.values()):
             child.handle_timeout(now)
 
     def next_timeout(self) -> int | None:
-        if self.notified or self.ready or self._resets:
+        if self._alone or self.ready or self._resets:
             return ASAP
         return earliest(*(child.deadline() for child in self._children.values()))
 
     def events(self) -> list[TcpEvent]:
         out: list[TcpEvent] = []
-        notified, self.notified[:] = tuple(self.notified), ()
+        notified = tuple(self._alone)
+        self._alone.clear()
         for child in notified:
+            taken = child.in_backlog
             child.drain(out)
-            # from Accepted on it stands alone
-            if child.notified is self.notified:
-                queued, child.queued = child.queued, False
-                if queued and child in self.ready:
-                    self.ready.remove(child)
-                child.attach(deque(), [])
-                if queued:
-                    child.wake()
+            if taken:
+                self._let_go(child)
         return out
+
+    def _let_go(self, child: Connection) -> None:
+        """From `Accepted` on the child stands alone."""
+        if child.queued:
+            self.ready.remove(child)
+        child.attach(None, None)
 
     def transmit(self, now: int, limit: int = 64) -> list[Packet]:
         packets = self._resets[:limit]
@@ -156,8 +172,7 @@ class Listener:
                 packet = child.emit(now)
                 if packet is None:
                     break
-                edge.address(packet, child)
-                got.append(packet)
+                got.append(edge.address(packet, child))
             packets += got
             if len(got) < room:
                 child.queued = False
@@ -181,7 +196,7 @@ class Listener:
         for child in children:
             child.in_backlog = False
             child.abort()
-            child.pending_kinds &= 0
+            child.pending_kinds = 0
 
     @property
     def local(self) -> tuple[str, int]:
@@ -255,7 +270,8 @@ class Listener:
             listener=self,
         )
         # text on a SYN is not kept, nor acknowledged
-        child.passive_open(seq, wnd, parse_tcp_options(options), now, floor)
+        offer = parse_tcp_options(options)
+        passive_open(child, seq, wnd, offer, now, floor)
         child.in_backlog = True
         self._children[(dst, src, sport)] = child
         return child

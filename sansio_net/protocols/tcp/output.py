@@ -18,20 +18,21 @@ from sansio_net.wire.tcp_options import (
     build_tcp_options,
 )
 
-from .handshake import offer, our_mss
+from .handshake import TIMESTAMPS_SIZE, offer, our_mss
+from .lifecycle import choose_iss
 from .seq import MASK
-from .states import State
+from .states import (
+    OWES_BARE_RST,
+    OWES_KEEPALIVE,
+    OWES_PROBE,
+    OWES_RST,
+    OWES_SYN,
+    State,
+)
 from .timers import DELAYED_ACK, FIN_WAIT_2, KEEPALIVE, PERSIST, RETRANSMIT, USER
 
 if TYPE_CHECKING:
     from .connection import Connection
-
-# what a connection owes beside text and ACKs: bits of Connection.owed
-OWES_SYN: Final = 1
-OWES_RST: Final = 2
-OWES_BARE_RST: Final = 4
-OWES_PROBE: Final = 8
-OWES_KEEPALIVE: Final = 16
 
 SENDING: Final = (
     State.ESTABLISHED,
@@ -93,7 +94,7 @@ def _syn(conn: Connection, now: int) -> Packet:
     """Our SYN, or SYN-ACK, for the first time or again."""
     sender, receiver = conn.sender, conn.receiver
     if sender.snd_nxt == sender.iss:
-        conn.choose_iss(now)
+        choose_iss(conn, now)
         conn.rtt.start(sender.iss + 1, now)
     else:
         conn.rtt.cancel()
@@ -126,11 +127,11 @@ def _retransmission(conn: Connection, now: int) -> Packet | None:
         return None
     sender = conn.sender
     options = _options(conn, now)
-    mss = conn.segment_size(options)
+    mss = _segment_size(conn, options)
     seq = recovery.lost_nxt
     room = _room(conn) // mss * mss
     window = sender.snd_una + sender.snd_wnd - seq
-    size = min(room, window, conn.largest(mss))
+    size = min(room, window, _largest(conn, mss))
     if recovery.urgent and size < mss:
         # the first goes whatever cwnd says (RFC 5681 3.2 (3), 3.1), and even beyond
         # a window that was shrunk (RFC 9293 SHLD-16, MAY-7)
@@ -139,8 +140,7 @@ def _retransmission(conn: Connection, now: int) -> Packet | None:
     if size <= 0:
         return None
     conn.rtt.cancel()
-    reason = recovery.phase.value
-    return _text(conn, now, seq, size, mss, options, reason)
+    return _text(conn, now, seq, size, mss, options, recovery.reason)
 
 
 def _new_text(conn: Connection, now: int) -> Packet | None:
@@ -157,27 +157,20 @@ def _new_text(conn: Connection, now: int) -> Packet | None:
         conn.congestion.on_idle()
         conn.last_sent_at = now
     size = sender.sendable(_room(conn), conn.options.nodelay)
-    probe = conn.owed & OWES_PROBE
-    if size:
-        pass
-    elif not waiting:
-        # a FIN alone takes a number, so a place in the window
-        if sender.snd_una + sender.snd_wnd <= sender.snd_nxt and not probe:
+    # a FIN alone takes a number, so a place in the window
+    open_for_fin = not waiting and sender.snd_una + sender.snd_wnd > sender.snd_nxt
+    if not size and not open_for_fin:
+        if not conn.owed & OWES_PROBE:
             return None
-    elif probe:
         size = sender.probe_size()
-    else:
-        return None
-    conn.owed &= ~OWES_PROBE
-    reason = None
-    if probe:
         conn.probing = True
         conn.note(now, "tcp.probe", "window")
+    conn.owed &= ~OWES_PROBE
     options = _options(conn, now)
-    mss = conn.segment_size(options)
-    size = min(size, conn.largest(mss))
+    mss = _segment_size(conn, options)
+    size = min(size, _largest(conn, mss))
     seq = sender.snd_nxt
-    packet = _text(conn, now, seq, size, mss, options, reason)
+    packet = _text(conn, now, seq, size, mss, options, None)
     rtt.start(sender.snd_nxt, now)
     return packet
 
@@ -226,6 +219,18 @@ def _room(conn: Connection) -> int:
     sender, recovery = conn.sender, conn.recovery
     in_network = sender.snd_nxt - sender.snd_una - recovery.lost
     return conn.congestion.cwnd + recovery.inflation - in_network
+
+
+def _segment_size(conn: Connection, options: bytes) -> int:
+    """Text in a full segment that carries these options."""
+    stamps = conn.agreed is not None and conn.agreed.timestamps
+    return conn.sender.mss - len(options) + (TIMESTAMPS_SIZE if stamps else 0)
+
+
+def _largest(conn: Connection, mss: int) -> int:
+    """Text in the largest packet: a segment, or whole segments for the device."""
+    gso = conn.gso_payload
+    return gso - gso % mss if gso > mss else mss
 
 
 # Headers ----------------------------------------------------------------------------
@@ -298,14 +303,22 @@ def _segment(
 
 
 def _await_ack(conn: Connection, now: int) -> None:
-    """Something that the peer must acknowledge has left (RFC 6298 (5.1))."""
-    timers = conn.timers
+    """Something that the peer must acknowledge has left."""
     conn.last_sent_at = now
-    if timers.at(RETRANSMIT) is None:
-        timers.set(RETRANSMIT, now + conn.rtt.rto)
+    _arm_retransmission(conn, now)
+
+
+def _arm_retransmission(conn: Connection, now: int) -> None:
+    """RFC 6298 (5.1); RFC 5482 for the user timeout."""
+    if conn.timers.at(RETRANSMIT) is None:
+        conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
+    _arm_user(conn, now)
+
+
+def _arm_user(conn: Connection, now: int) -> None:
     user_timeout = conn.options.user_timeout
-    if user_timeout is not None and timers.at(USER) is None:
-        timers.set(USER, now + user_timeout)
+    if user_timeout is not None and conn.timers.at(USER) is None:
+        conn.timers.set(USER, now + user_timeout)
 
 
 def arm_waiting(conn: Connection, now: int) -> None:
@@ -313,37 +326,25 @@ def arm_waiting(conn: Connection, now: int) -> None:
     state, timers, sender = conn.state, conn.timers, conn.sender
     if conn.done:
         return
-    if (
-        sender.stuck
-        and state in SENDING
-        and timers.at(PERSIST) is None
-        and not conn.owed & OWES_PROBE
-    ):
+    if sender.stuck and state in SENDING and timers.at(PERSIST) is None:
         # RFC 9293 3.8.6.1: the first probe after an RTO; 3.8.6.2.1: the override of
         # SWS avoidance within a second
         delay = conn.rtt.rto
         timers.set(PERSIST, now + (min(delay, SECOND) if sender.snd_wnd else delay))
-        if conn.options.user_timeout is not None and timers.at(USER) is None:
-            timers.set(USER, now + conn.options.user_timeout)
+        _arm_user(conn, now)
     if state is State.FIN_WAIT_2 and conn.closed and timers.at(FIN_WAIT_2) is None:
         timers.set(FIN_WAIT_2, now + conn.options.fin_wait_2)
-    if conn.options.keepalive:
-        if timers.at(KEEPALIVE) is None and conn.established:
-            timers.set(KEEPALIVE, now + conn.options.keepalive_idle)
-    elif timers.at(KEEPALIVE) is not None:
-        timers.stop(KEEPALIVE)
+    if conn.options.keepalive and conn.established and timers.at(KEEPALIVE) is None:
+        timers.set(KEEPALIVE, now + conn.options.keepalive_idle)
 
 
 def blocked(conn: Connection, now: int) -> None:
     """Output cannot leave: count as if it had been sent, so that R2 and the user
     timeout end a connection whose device or neighbour never comes back."""
-    sender = conn.sender
-    syn = bool(conn.owed & OWES_SYN)
-    if conn.done or not (syn or sender.in_flight or sender.stuck):
-        return
     conn.clock = now
-    if conn.timers.at(RETRANSMIT) is None:
-        conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
-    user_timeout = conn.options.user_timeout
-    if user_timeout is not None and conn.timers.at(USER) is None:
-        conn.timers.set(USER, now + user_timeout)
+    if conn.done:
+        return
+    sender = conn.sender
+    if conn.owed & OWES_SYN or sender.in_flight or sender.stuck:
+        _arm_retransmission(conn, now)
+    arm_waiting(conn, now)

@@ -83,7 +83,9 @@ class Receiver:
         """RFC 9293 3.4, table 6."""
         nxt, adv = self.rcv_nxt, self.rcv_adv
         if not length:
-            return nxt <= seq < adv or seq == nxt
+            # the table has < adv; at the edge the ACK of a peer that filled the window
+            # must be heard when a segment before it was lost, as everywhere
+            return nxt <= seq <= adv or seq == nxt
         return nxt < adv and seq < adv and seq + length > nxt
 
     @property
@@ -109,6 +111,10 @@ class Receiver:
         Returns how far `rcv_nxt` moved, or -1 when the text had to be dropped.
         """
         nxt = self.rcv_nxt
+        if self.fin_seq is not None and seq + len(text) > self.fin_seq:
+            text = text[: max(0, self.fin_seq - seq)]  # nothing follows a FIN
+            if seq + len(text) <= nxt:
+                return 0
         if seq > nxt:
             return self._take_early(seq, text)
         if seq < nxt:
@@ -153,6 +159,9 @@ class Receiver:
 
     def take_fin(self, seq: int) -> None:
         """A FIN lies at `seq`, in the window; it may be early."""
+        reorder = self.reorder
+        if seq < self.rcv_nxt or (reorder is not None and reorder.end > seq):
+            return  # text after its end: one of the two is not the peer's
         if self.fin_seq is None:
             self.fin_seq = seq
         if seq > self.rcv_nxt:

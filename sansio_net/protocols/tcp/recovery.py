@@ -40,6 +40,7 @@ class Recovery:
         "lost_nxt",
         "partial_acks",
         "phase",
+        "reason",
         "recovery_point",
         "urgent",
     )
@@ -51,6 +52,7 @@ class Recovery:
         self.inflation = 0
         self.lost_nxt = 0
         self.lost_end = 0
+        self.reason = ""
         self.urgent = False  # the first lost segment goes whatever cwnd says
         self.partial_acks = 0
         self._flight = 0
@@ -64,8 +66,10 @@ class Recovery:
         """Bytes known lost and not sent again."""
         return self.lost_end - self.lost_nxt
 
-    def lose(self, start: int, end: int) -> None:
+    def lose(self, start: int, end: int, reason: str) -> None:
+        """``[start, end)`` is to be sent again; `reason` is for the trace."""
         self.lost_nxt, self.lost_end = start, end
+        self.reason = reason
         self.urgent = start < end
 
     def resent(self, end: int) -> None:
@@ -104,7 +108,7 @@ class Recovery:
         # RFC 5681 3.2 (2): without what limited transmit added
         congestion.on_loss(self._flight, now)
         self.inflation = DUP_THRESHOLD * mss
-        self.lose(una, min(una + mss, nxt))
+        self.lose(una, min(una + mss, nxt), "fast")
         return True
 
     def on_ack(
@@ -128,14 +132,14 @@ class Recovery:
                 congestion.on_recovered(max(nxt - ack, mss) + mss)
             self.phase = OPEN
             self.inflation = 0
-            self.lose(ack, ack)
+            self.lost_nxt = self.lost_end = ack
         elif self.phase is FAST:
             # partial acknowledgment: the next hole begins where it ends
             self.partial_acks += 1
             self.inflation = max(0, self.inflation - newly)
             if newly >= mss:
                 self.inflation += mss
-            self.lose(ack, min(ack + mss, nxt))
+            self.lose(ack, min(ack + mss, nxt), "partial")
 
     @property
     def restarts_timer(self) -> bool:
@@ -156,4 +160,4 @@ class Recovery:
         self.recovery_point = nxt  # RFC 6582 3.2 (4)
         self.dup_acks = 0
         self.inflation = 0
-        self.lose(una, nxt)
+        self.lose(una, nxt, "timeout")

@@ -42,6 +42,11 @@ class Reorder:
     def pinned(self) -> int:
         return sum(buffer.pinned for buffer in self._buffers)
 
+    @property
+    def end(self) -> int:
+        """Where the last range ends."""
+        return self._starts[-1] + self._buffers[-1].size
+
     def ranges(self) -> list[tuple[int, int]]:
         """Start and end of each range, in order."""
         return [

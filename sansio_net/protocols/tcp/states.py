@@ -26,6 +26,13 @@ class State(Enum):
     TIME_WAIT = "TIME-WAIT"
 
 
+# what a connection owes beside text and ACKs: bits of Connection.owed
+OWES_SYN: Final = 1
+OWES_RST: Final = 2
+OWES_BARE_RST: Final = 4
+OWES_PROBE: Final = 8
+OWES_KEEPALIVE: Final = 16
+
 TRANSITIONS: Final[dict[State, tuple[State, ...]]] = {
     # LISTEN: what a listener's child is born in
     State.CLOSED: (State.LISTEN, State.SYN_SENT),

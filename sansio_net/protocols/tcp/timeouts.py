@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.errors import TimedOut
 
-from .output import OWES_KEEPALIVE, OWES_PROBE, OWES_SYN
-from .states import State
+from .lifecycle import reset
+from .states import OWES_KEEPALIVE, OWES_PROBE, OWES_SYN, State
 from .timers import (
     DELAYED_ACK,
     FIN_WAIT_2,
@@ -64,7 +64,7 @@ def _retransmit(conn: Connection, now: int) -> None:
     elif sender.in_flight and (not sender.snd_wnd or conn.probing):
         # the window is shut: this is a probe, and says nothing about congestion
         una = sender.snd_una
-        recovery.lose(una, min(una + sender.mss, sender.snd_nxt))
+        recovery.lose(una, min(una + sender.mss, sender.snd_nxt), "probe")
     elif sender.in_flight:
         first = conn.retransmits == 1
         una, nxt = sender.snd_una, sender.snd_nxt
@@ -95,16 +95,15 @@ def _keepalive(conn: Connection, now: int) -> None:
     options = conn.options
     if not options.keepalive:
         return
-    due = conn.heard_at + options.keepalive_idle
-    if conn.keepalives:
-        due = now
-    if due > now or conn.sender.in_flight:
-        # RFC 9293 MUST-26: only on an idle connection; text in flight has its own end
-        later = now + options.keepalive_interval
-        conn.timers.set(KEEPALIVE, max(due, later) if due > now else later)
-        return
-    if conn.keepalives >= options.keepalive_probes:
-        conn.reset(conn.soft_error or TimedOut())
+    if not conn.keepalives:
+        # RFC 9293 3.8.4: only when idle; text in flight has time-outs of its own
+        due = conn.heard_at + options.keepalive_idle
+        if due > now or conn.sender.in_flight:
+            later = now + options.keepalive_interval
+            conn.timers.set(KEEPALIVE, max(due, later))
+            return
+    elif conn.keepalives >= options.keepalive_probes:
+        reset(conn, conn.soft_error or TimedOut())
         return
     conn.keepalives += 1
     conn.owed |= OWES_KEEPALIVE
