@@ -237,3 +237,23 @@ def test_a_frame_with_a_vnet_header() -> None:
     packet = parse_vnet(bytes(10) + ethernet(GOOD))
     bench.settle(packet)
     assert sock.receive() is not None
+
+
+def test_fragmentation_needed_shrinks_the_segments() -> None:
+    from sansio_net.wire.icmp import FRAGMENTATION_NEEDED
+
+    bench = Bench()
+    connection = bench.established()
+    connection.send(bytes(5000))
+    sent = bench.settle()
+    assert max(map(len, sent)) == 14 + 1500 or max(map(len, sent)) == 14 + 40 + 536
+    quoted = sent[0][14:42]
+    error = build_icmp(UNREACHABLE, FRAGMENTATION_NEEDED, b"\0\0\x02\x40", quoted)
+    again = bench.settle(ethernet(ipv4_packet(error, 1)))
+    assert max(map(len, again)) <= 14 + 576
+    # a forged one, about nothing in flight, changes nothing
+    forged = quoted[:24] + b"\x12\x34\x56\x78" + quoted[28:]
+    error = build_icmp(UNREACHABLE, FRAGMENTATION_NEEDED, b"\0\0\x02\x30", forged)
+    bench.settle(ethernet(ipv4_packet(error, 1)))
+    assert bench.dropped() == {"icmp_not_concerning": 1}
+    assert connection.mtu == 576
