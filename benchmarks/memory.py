@@ -61,7 +61,7 @@ def idle_connection_bytes(n: int) -> float:
     established = [
         conn
         for stack in (one, other)
-        for conn in stack.connections.values()
+        for conn in stack.connections()
         if conn.state.name == "ESTABLISHED"
     ]
     if len(established) != 2 * n:

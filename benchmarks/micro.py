@@ -86,7 +86,7 @@ def transfer(payload: int) -> tuple[float, float, float]:
     """A bulk transfer: sending a segment, receiving one, and cutting it for a plain
     device; batches of what one turn gives."""
     one, other, conn = connected()
-    peer = next(iter(other.connections.values()))
+    peer = next(iter(other.connections()))
     data = bytes(payload) * 64
     now = SECOND
     sending = receiving = cutting = 0

@@ -9,6 +9,7 @@ from sansio_net.drivers.loop import Device, Loop
 from sansio_net.drivers.rawsock import RawSocketDevice
 from sansio_net.drivers.tap import TapDevice
 from sansio_net.entropy import Entropy
+from sansio_net.errors import ConnectionFailed
 from sansio_net.stack import Interface, Stack, StackConfig
 from sansio_net.stack.events import (
     Accepted,
@@ -29,8 +30,11 @@ CHUNK = bytes(1 << 18)
 
 
 def fill(conn: Connection) -> None:
-    while conn.send(CHUNK) == len(CHUNK):
-        pass
+    try:
+        while conn.send(CHUNK) == len(CHUNK):
+            pass
+    except ConnectionFailed:
+        pass  # the client has had enough
 
 
 def ready(nic: Interface) -> None:

@@ -103,7 +103,7 @@ def drain(conn: Connection, out: list[TcpEvent]) -> None:
         out.append(DataReceived(conn, conn.pending))
     if kinds & EOF:
         out.append(EofReceived(conn))
-    if kinds & SPACE:
+    if kinds & SPACE and not kinds & (LOST | CLOSED):
         out.append(SpaceFreed(conn, conn.sender.space))
     if kinds & LOST and conn.error is not None:
         out.append(ConnectionLost(conn, conn.error))
