@@ -274,13 +274,11 @@ def _udp(data: bytes, length: int, more: bool) -> str:
 def _tcp(
     source: bytes, destination: bytes, data: bytes, length: int, flows: Flows | None
 ) -> str:
-    if len(data) < 13:
+    if len(data) < tcp.HEADER_SIZE:
         return " [|tcp]"
     size = (data[12] >> 4) * 4
     if size < tcp.HEADER_SIZE:
         return f" tcp {length - size} [bad hdr length {size} - too short, < 20]"
-    if len(data) < tcp.HEADER_SIZE:
-        return " [|tcp]"
     _, _, seq, ack, _, flags, window, _, urgent = tcp.HEADER.unpack_from(data)
     header = tcp.TcpHeader(0, 0, seq, ack, size, flags, window, 0, urgent)
     line, edge = f"Flags [{tcp.format_flags(flags)}]", 0
@@ -300,7 +298,7 @@ def _tcp(
         line += f", urg {urgent}"
     if size > tcp.HEADER_SIZE:
         options, complete = _options(
-            data[tcp.HEADER_SIZE : size], size - tcp.HEADER_SIZE, edge
+            data[tcp.HEADER_SIZE :], size - tcp.HEADER_SIZE, edge
         )
         line += f", options [{options}"
         if not complete:
@@ -319,7 +317,8 @@ class _CutOption(Exception):
 def _options(data: bytes, total: int, edge: int) -> tuple[str, bool]:
     """The text after the opening bracket, and whether tcpdump would go on after it.
 
-    total: bytes of options that the header has, of which `data` may be the beginning.
+    total: bytes of options that the header has; `data` is all that there is from
+    their start on.
     """
     text, separator, at = "", "", 0
     try:
@@ -333,7 +332,7 @@ def _options(data: bytes, total: int, edge: int) -> tuple[str, bool]:
                 if kind == OPT_END:
                     break
             else:
-                size = _octet(data, at + 1) if at + 1 < total else 0
+                size = _octet(data, at + 1)
                 if size < 2 or at + size > total:
                     raise _BadOption
                 text += name

@@ -46,7 +46,7 @@ def test_made_frames(tmp_path: Path, seed: int, absolute: bool) -> None:
 
 @pytest.mark.programs("tcpdump")
 def test_frames_that_the_capture_cut(tmp_path: Path) -> None:
-    frames = Frames(93)
+    frames = Frames(919)
     made = [frames.frame() for _ in range(500)]
     kept = [frame[: frames.random.randrange(14, len(frame) + 1)] for frame in made]
     path = tmp_path / "cut.pcap"
@@ -61,11 +61,13 @@ def test_frames_that_the_capture_cut(tmp_path: Path) -> None:
         summary(part, original_size=len(frame))
         for part, frame in zip(kept, made, strict=True)
     ]
-    # tcpdump prints an unknown option's bytes as far as they go
     theirs = tcpdump(path, True)
     assert len(ours) == len(theirs)
     for mine, line in zip(ours, theirs, strict=True):
-        assert mine == line or "unknown-" in line or "mss" in line, line
+        if "options [" in line and "[|tcp]" in line:
+            # how far tcpdump gets in the list depends on the option that is cut
+            mine, line = (text.partition("options [")[0] for text in (mine, line))
+        assert mine == line
 
 
 @pytest.mark.programs("tcpdump")
