@@ -12,67 +12,23 @@ from typing import TYPE_CHECKING, Final
 from sansio_net.counters import DropReason
 from sansio_net.errors import ConnectionRefused, ConnectionReset
 from sansio_net.packet import Chunk
-from sansio_net.units import MILLISECOND
 from sansio_net.wire.tcp import ACK, FIN, RST, SYN, URG
 from sansio_net.wire.tcp_options import (
-    TIMESTAMPS,
-    TIMESTAMPS_START,
     parse_tcp_options,
 )
 
 from . import lifecycle
-from .events import DATA, EOF, SPACE
-from .recovery import FAST
-from .seq import MASK, unwrap
+from .acknowledgment import acknowledged, echo_age, syn_acknowledged
+from .events import DATA, EOF
+from .segment import Segment
+from .seq import unwrap
 from .states import OWES_SYN, State
-from .timers import DELAYED_ACK, FIN_WAIT_2, PERSIST, RETRANSMIT, USER
+from .timers import DELAYED_ACK, FIN_WAIT_2
 
 if TYPE_CHECKING:
     from .connection import Connection
 
 RECEIVING: Final = (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2)
-
-
-class Segment:
-    """What arrived, numbers unwrapped; steps trim it to the window as they go."""
-
-    __slots__ = (
-        "ack",
-        "body",
-        "cuts",
-        "flags",
-        "seq",
-        "ts_ecr",
-        "ts_val",
-        "urg",
-        "wnd",
-    )
-
-    def __init__(
-        self,
-        seq: int,
-        ack: int,
-        flags: int,
-        wnd: int,
-        urg: int,
-        body: Chunk,
-        cuts: int,
-    ) -> None:
-        self.seq = seq
-        self.ack = ack
-        self.flags = flags
-        self.wnd = wnd
-        self.urg = urg
-        self.body = body
-        self.cuts = cuts
-        self.ts_val: int | None = None
-        self.ts_ecr = 0
-
-    @property
-    def length(self) -> int:
-        """SEG.LEN: text, SYN and FIN."""
-        flags = self.flags
-        return len(self.body) + bool(flags & SYN) + bool(flags & FIN)
 
 
 def segment_arrives(
@@ -111,21 +67,10 @@ def segment_arrives(
             body,
             cuts,
         )
-        read_stamps(seg, options)
+        seg.read_stamps(options)
         for step in STEPS:
             if not step(conn, seg, now):
                 return
-
-
-def read_stamps(seg: Segment, options: bytes) -> None:
-    if len(options) == 12:
-        start1, start2, ts_val, ts_ecr = TIMESTAMPS.unpack(options)
-        if (start1, start2) == TIMESTAMPS_START:
-            seg.ts_val, seg.ts_ecr = ts_val, ts_ecr
-            return
-    if options:
-        found = parse_tcp_options(options)
-        seg.ts_val, seg.ts_ecr = found.ts_val, found.ts_ecr or 0
 
 
 # 3.10.7.3 SYN-SENT ------------------------------------------------------------------
@@ -186,6 +131,9 @@ def check_stamps(conn: Connection, seg: Segment, now: int) -> bool:
         # 5.2: a RST is never subject to PAWS
         return True
     if seg.ts_val is None:
+        if seg.flags & SYN:
+            # a peer that has forgotten us may have forgotten its options: step four
+            return True
         # 3.2: without the option that was agreed on it is dropped silently
         conn.drop(DropReason.TCP_NO_TIMESTAMP)
         return False
@@ -286,7 +234,7 @@ def check_ack(conn: Connection, seg: Segment, now: int) -> bool:
             conn.drop(DropReason.TCP_BAD_ACK)
             conn.answer_reset(ack)
             return False
-        _syn_acknowledged(conn, seg, now)
+        syn_acknowledged(conn, seg, now)
     # RFC 5961 5.2: neither what was never sent, nor older than any window
     elif not sender.snd_una - sender.max_snd_wnd <= ack <= sender.snd_nxt:
         conn.drop(DropReason.TCP_BAD_ACK)
@@ -307,113 +255,6 @@ def check_ack(conn: Connection, seg: Segment, now: int) -> bool:
             conn.finish(None)
             return False
     return True
-
-
-def _syn_acknowledged(conn: Connection, seg: Segment, now: int) -> None:
-    """SYN-RECEIVED: our SYN is acknowledged."""
-    sender = conn.sender
-    conn.rtt.on_ack(seg.ack, now, echo_age(conn, seg.ts_val, seg.ts_ecr, now))
-    sender.acknowledge(seg.ack)
-    sender.snd_wl1, sender.snd_wl2 = seg.seq, seg.ack
-    sender.snd_wnd = seg.wnd
-    sender.max_snd_wnd = max(sender.max_snd_wnd, seg.wnd)
-    conn.forward_progress = True
-    lifecycle.establish(conn, now)
-
-
-def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
-    """SND.UNA =< SEG.ACK =< SND.NXT: progress, a duplicate, or a window."""
-    sender = conn.sender
-    closed_before = not sender.snd_wnd
-    duplicate = (
-        seg.ack == sender.snd_una
-        and sender.in_flight > 0
-        and not seg.body
-        and not seg.flags & FIN
-        and seg.wnd == sender.snd_wnd
-    )
-    if seg.ack > sender.snd_una:
-        progress(conn, seg.ack, seg.ts_val, seg.ts_ecr, now)
-    elif closed_before:
-        # RFC 9293 MUST-37: who answers probes keeps the connection
-        conn.retransmits = 0
-        if conn.timers.at(USER) is not None and conn.options.user_timeout is not None:
-            conn.timers.set(USER, now + conn.options.user_timeout)
-    if sender.set_window(seg.seq, seg.ack, seg.wnd):
-        conn.timers.stop(PERSIST)
-        if closed_before and conn.probing:
-            # open again, and our probe was not taken: it goes with the rest
-            conn.probing = False
-            conn.rtt.backoff = 0
-            conn.recovery.lose(sender.snd_una, sender.snd_nxt, "window")
-        conn.wake()
-    if duplicate:
-        duplicate_ack(conn, now)
-
-
-def duplicate_ack(conn: Connection, now: int) -> None:
-    """RFC 5681 2: nothing new, but something arrived over there."""
-    sender, recovery = conn.sender, conn.recovery
-    if sender.snd_wnd == 0:
-        return
-    congestion = conn.congestion
-    una, nxt = sender.snd_una, sender.snd_nxt
-    if recovery.on_duplicate(una, nxt, sender.mss, congestion, now):
-        note_window(conn, now)
-    conn.wake()
-
-
-def progress(
-    conn: Connection, ack: int, ts_val: int | None, ts_ecr: int, now: int
-) -> None:
-    """SND.UNA < SEG.ACK =< SND.NXT: text or our FIN arrived."""
-    sender, recovery, timers = conn.sender, conn.recovery, conn.timers
-    in_flight = sender.in_flight
-    limited = sender.cwnd_limited
-    newly = sender.acknowledge(ack)
-    conn.forward_progress = True
-    conn.retransmits = 0
-    conn.probing = False
-    if conn.rtt.on_ack(ack, now, echo_age(conn, ts_val, ts_ecr, now)):
-        rtt = conn.rtt
-        conn.note(now, "tcp.rtt", rtt.srtt, rtt.rttvar, rtt.rto)
-    if recovery.phase is not FAST:
-        conn.congestion.on_ack(newly, in_flight, limited, now)
-    recovery.on_ack(newly, ack, sender.snd_nxt, sender.mss, conn.congestion)
-    note_window(conn, now)
-    if ack == sender.snd_nxt:
-        timers.stop(RETRANSMIT)  # RFC 6298 (5.2)
-    elif recovery.restarts_timer:
-        timers.set(RETRANSMIT, now + conn.rtt.rto)  # (5.3)
-    if timers.at(USER) is not None:
-        waiting = sender.in_flight or sender.queued
-        if waiting and conn.options.user_timeout is not None:
-            timers.set(USER, now + conn.options.user_timeout)
-        else:
-            timers.stop(USER)
-    if sender.short_send and sender.space_is_worth_telling():
-        sender.short_send = False
-        if not sender.fin:
-            conn.notify(SPACE)
-    if sender.queue is not None or sender.fin:
-        conn.wake()
-
-
-def note_window(conn: Connection, now: int) -> None:
-    if conn.trace is not None:
-        congestion = conn.congestion
-        conn.note(now, "tcp.cwnd", congestion.cwnd, congestion.ssthresh)
-
-
-def echo_age(
-    conn: Connection, ts_val: int | None, ts_ecr: int | None, now: int
-) -> int | None:
-    """How long ago the stamp that the peer echoes was made (RFC 7323 4.1)."""
-    agreed = conn.agreed
-    if ts_val is None or ts_ecr is None or agreed is None or not agreed.timestamps:
-        return None
-    age = (now // MILLISECOND + conn.ts_offset - ts_ecr) & MASK
-    return age * MILLISECOND if age < 1 << 31 else None
 
 
 def check_urg(conn: Connection, seg: Segment, now: int) -> bool:

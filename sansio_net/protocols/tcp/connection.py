@@ -51,7 +51,7 @@ from .events import TcpEvent
 from .handshake import Negotiated
 from .info import TcpInfo
 from .isn import IsnGenerator
-from .options import TcpOptions
+from .options import SETTABLE, TcpOptions
 from .receiver import Receiver
 from .recovery import Recovery
 from .rtt import RttEstimator
@@ -59,7 +59,7 @@ from .sender import Sender
 from .seq import MASK
 from .states import OWES_BARE_RST, OWES_SYN, TRANSITIONS, State
 from .time_wait import TimeWaitRecord
-from .timers import Timers
+from .timers import KEEPALIVE, USER, Timers
 
 if TYPE_CHECKING:
     from .listener import Listener
@@ -279,14 +279,14 @@ class Connection:
         self._window_may_open()
         return data
 
-    def recv_chunks(self) -> list[Chunk]:
+    def recv_chunks(self) -> list[memoryview]:
         """Everything pending, as it lies in memory; [] when that is nothing."""
         if not self.receiver.pending:
             self._nothing_to_read()
             return []
         chunks = self.receiver.read_chunks()
         self._window_may_open()
-        return chunks
+        return [memoryview(chunk) for chunk in chunks]
 
     def _nothing_to_read(self) -> bytes | None:
         if self.closed:
@@ -334,12 +334,16 @@ class Connection:
         lifecycle.abort(self)
 
     def set(self, **changes: int | bool | None) -> None:
-        """Change options, of this connection only: ``conn.set(nodelay=True)``."""
-        try:
-            options = replace(self.options, **changes)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise StateError(str(error)) from None
-        self.options = options
+        """Change options, of this connection only: ``conn.set(nodelay=True)``.
+
+        Raises StateError for those that were agreed with the peer or do not exist.
+        """
+        fixed = sorted(changes.keys() - SETTABLE)
+        if fixed:
+            raise StateError(f"cannot be set on a connection: {', '.join(fixed)}")
+        self.options = options = replace(self.options, **changes)  # type: ignore[arg-type]
+        for timer in (KEEPALIVE, USER):
+            self.timers.stop(timer)
         self.sender.limit = options.send_buffer
         self.receiver.limit = options.receive_buffer
         if not self.done:
@@ -416,6 +420,10 @@ class Connection:
     def icmp_error(self, error: SansioNetError, hard: bool, seq: int, now: int) -> None:
         """An ICMP error that quotes a segment of ours with this sequence number."""
         network.icmp_error(self, error, hard, seq, now)
+
+    def path_mtu(self, mtu: int, seq: int, now: int) -> None:
+        """ICMP fragmentation needed, quoting this sequence number (RFC 1191)."""
+        network.path_mtu(self, mtu, seq, now)
 
     def finish(self, error: SansioNetError | None) -> None:
         """Enter CLOSED without a word to the peer."""

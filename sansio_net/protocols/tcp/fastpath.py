@@ -12,7 +12,8 @@ from sansio_net.packet import Buffer, Chunk
 from sansio_net.wire.tcp import ACK, PSH
 from sansio_net.wire.tcp_options import TIMESTAMPS, TIMESTAMPS_START
 
-from .arrival import progress, text_taken
+from .acknowledgment import progress
+from .arrival import text_taken
 from .events import DATA
 from .recovery import OPEN
 from .reorder import append

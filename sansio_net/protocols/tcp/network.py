@@ -51,6 +51,18 @@ def unreachable(conn: Connection, error: SansioNetError, now: int) -> None:
         blocked(conn, now)
 
 
+def path_mtu(conn: Connection, mtu: int, seq: int, now: int) -> None:
+    """A router says that a segment was too big for the next link (RFC 1191 3, 6.4)."""
+    conn.clock = now
+    sender = conn.sender
+    in_flight = sender.snd_una <= unwrap(seq, sender.snd_una) < sender.snd_nxt
+    if conn.done or not in_flight or mtu >= conn.mtu:
+        # RFC 5927 7.2: only about what is in flight, and never upwards
+        conn.drop(DropReason.ICMP_NOT_CONCERNING)
+    else:
+        path_changed(conn, mtu, 0)
+
+
 def icmp_error(
     conn: Connection, error: SansioNetError, hard: bool, seq: int, now: int
 ) -> None:

@@ -7,9 +7,34 @@ a connection its own. Sizes are bytes, times nanoseconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from sansio_net.errors import StateError
 from sansio_net.units import KIB, MILLISECOND, SECOND
+
+SETTABLE: Final = frozenset(
+    (
+        "delayed_ack",
+        "fin_wait_2",
+        "idle_restart",
+        "keepalive",
+        "keepalive_idle",
+        "keepalive_interval",
+        "keepalive_probes",
+        "nodelay",
+        "receive_buffer",
+        "retries1",
+        "retries2",
+        "send_buffer",
+        "syn_retries",
+        "synack_retries",
+        "time_wait",
+        "tos",
+        "ttl",
+        "user_timeout",
+    )
+)
+"""What `Connection.set` may change on a connection that exists."""
 
 
 @dataclass(slots=True, kw_only=True)

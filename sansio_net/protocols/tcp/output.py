@@ -331,6 +331,7 @@ def arm_waiting(conn: Connection, now: int) -> None:
         # SWS avoidance within a second
         delay = conn.rtt.rto
         timers.set(PERSIST, now + (min(delay, SECOND) if sender.snd_wnd else delay))
+    if sender.in_flight or sender.stuck:
         _arm_user(conn, now)
     if state is State.FIN_WAIT_2 and conn.closed and timers.at(FIN_WAIT_2) is None:
         timers.set(FIN_WAIT_2, now + conn.options.fin_wait_2)

@@ -1,0 +1,126 @@
+"""What an acceptable acknowledgment does: progress, a duplicate, a window.
+
+RFC 9293 3.10.7.4, fifth; RFC 5681 2 and 3.2, RFC 6298 5, RFC 7323 4.1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sansio_net.units import MILLISECOND
+
+from . import lifecycle
+from .events import SPACE
+from .recovery import FAST
+from .segment import Segment
+from .seq import MASK
+from .timers import PERSIST, RETRANSMIT, USER
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+
+def syn_acknowledged(conn: Connection, seg: Segment, now: int) -> None:
+    """SYN-RECEIVED: our SYN is acknowledged."""
+    sender = conn.sender
+    conn.rtt.on_ack(seg.ack, now, echo_age(conn, seg.ts_val, seg.ts_ecr, now))
+    sender.acknowledge(seg.ack)
+    sender.snd_wl1, sender.snd_wl2 = seg.seq, seg.ack
+    sender.snd_wnd = seg.wnd
+    sender.max_snd_wnd = max(sender.max_snd_wnd, seg.wnd)
+    conn.forward_progress = True
+    lifecycle.establish(conn, now)
+
+
+def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
+    """SND.UNA =< SEG.ACK =< SND.NXT: progress, a duplicate, or a window."""
+    sender = conn.sender
+    closed_before = not sender.snd_wnd
+    duplicate = (
+        seg.ack == sender.snd_una
+        and sender.in_flight > 0
+        and not seg.carried
+        and seg.wnd == sender.snd_wnd
+    )
+    if seg.ack > sender.snd_una:
+        progress(conn, seg.ack, seg.ts_val, seg.ts_ecr, now)
+    elif closed_before:
+        # RFC 9293 MUST-37: who answers probes keeps the connection
+        conn.retransmits = 0
+        if conn.timers.at(USER) is not None and conn.options.user_timeout is not None:
+            conn.timers.set(USER, now + conn.options.user_timeout)
+    if sender.set_window(seg.seq, seg.ack, seg.wnd):
+        conn.timers.stop(PERSIST)
+        if closed_before and conn.probing:
+            # open again, and our probe was not taken: it goes with the rest
+            conn.probing = False
+            conn.rtt.backoff = 0
+            conn.recovery.lose(sender.snd_una, sender.snd_nxt, "window")
+        conn.wake()
+    if duplicate:
+        duplicate_ack(conn, now)
+
+
+def duplicate_ack(conn: Connection, now: int) -> None:
+    """RFC 5681 2: nothing new, but something arrived over there."""
+    sender, recovery = conn.sender, conn.recovery
+    if sender.snd_wnd == 0:
+        return
+    congestion = conn.congestion
+    una, nxt = sender.snd_una, sender.snd_nxt
+    if recovery.on_duplicate(una, nxt, sender.mss, congestion, now):
+        note_window(conn, now)
+    conn.wake()
+
+
+def progress(
+    conn: Connection, ack: int, ts_val: int | None, ts_ecr: int, now: int
+) -> None:
+    """SND.UNA < SEG.ACK =< SND.NXT: text or our FIN arrived."""
+    sender, recovery, timers = conn.sender, conn.recovery, conn.timers
+    in_flight = sender.in_flight
+    limited = sender.cwnd_limited
+    newly = sender.acknowledge(ack)
+    conn.forward_progress = True
+    conn.retransmits = 0
+    conn.probing = False
+    if conn.rtt.on_ack(ack, now, echo_age(conn, ts_val, ts_ecr, now)):
+        rtt = conn.rtt
+        conn.note(now, "tcp.rtt", rtt.srtt, rtt.rttvar, rtt.rto)
+    if recovery.phase is not FAST:
+        conn.congestion.on_ack(newly, in_flight, limited, now)
+    recovery.on_ack(newly, ack, sender.snd_nxt, sender.mss, conn.congestion)
+    note_window(conn, now)
+    if ack == sender.snd_nxt:
+        timers.stop(RETRANSMIT)  # RFC 6298 (5.2)
+    elif recovery.restarts_timer:
+        timers.set(RETRANSMIT, now + conn.rtt.rto)  # (5.3)
+    if timers.at(USER) is not None:
+        waiting = sender.in_flight or sender.queued
+        if waiting and conn.options.user_timeout is not None:
+            timers.set(USER, now + conn.options.user_timeout)
+        else:
+            timers.stop(USER)
+    if sender.short_send and sender.space_is_worth_telling():
+        sender.short_send = False
+        if not sender.fin:
+            conn.notify(SPACE)
+    if sender.queue is not None or sender.fin:
+        conn.wake()
+
+
+def note_window(conn: Connection, now: int) -> None:
+    if conn.trace is not None:
+        congestion = conn.congestion
+        conn.note(now, "tcp.cwnd", congestion.cwnd, congestion.ssthresh)
+
+
+def echo_age(
+    conn: Connection, ts_val: int | None, ts_ecr: int | None, now: int
+) -> int | None:
+    """How long ago the stamp that the peer echoes was made (RFC 7323 4.1)."""
+    agreed = conn.agreed
+    if ts_val is None or ts_ecr is None or agreed is None or not agreed.timestamps:
+        return None
+    age = (now // MILLISECOND + conn.ts_offset - ts_ecr) & MASK
+    return age * MILLISECOND if age < 1 << 31 else None

@@ -1,0 +1,66 @@
+"""A segment that arrived, in the form in which the steps of `arrival.py` take it."""
+
+from __future__ import annotations
+
+from sansio_net.packet import Chunk
+from sansio_net.wire.tcp import FIN, SYN
+from sansio_net.wire.tcp_options import (
+    TIMESTAMPS,
+    TIMESTAMPS_START,
+    parse_tcp_options,
+)
+
+
+class Segment:
+    """What arrived, numbers unwrapped; steps trim it to the window as they go."""
+
+    __slots__ = (
+        "ack",
+        "body",
+        "carried",
+        "cuts",
+        "flags",
+        "seq",
+        "ts_ecr",
+        "ts_val",
+        "urg",
+        "wnd",
+    )
+
+    def __init__(
+        self,
+        seq: int,
+        ack: int,
+        flags: int,
+        wnd: int,
+        urg: int,
+        body: Chunk,
+        cuts: int,
+    ) -> None:
+        self.seq = seq
+        self.ack = ack
+        self.flags = flags
+        self.wnd = wnd
+        self.urg = urg
+        self.body = body
+        self.cuts = cuts
+        self.carried = self.length > 0  # as it arrived, before any trimming
+        self.ts_val: int | None = None
+        self.ts_ecr = 0
+
+    @property
+    def length(self) -> int:
+        """SEG.LEN: text, SYN and FIN."""
+        flags = self.flags
+        return len(self.body) + bool(flags & SYN) + bool(flags & FIN)
+
+    def read_stamps(self, options: bytes) -> None:
+        """The timestamps among the options, if there are any."""
+        if len(options) == 12:
+            start1, start2, ts_val, ts_ecr = TIMESTAMPS.unpack(options)
+            if (start1, start2) == TIMESTAMPS_START:
+                self.ts_val, self.ts_ecr = ts_val, ts_ecr
+                return
+        if options:
+            found = parse_tcp_options(options)
+            self.ts_val, self.ts_ecr = found.ts_val, found.ts_ecr or 0
