@@ -181,13 +181,14 @@ class Icmp:
             self._counters.drop(DropReason.ICMP_RATE_LIMITED)
             return
         code, rest, body = message.code, message.rest, message.body
-        if verified:
-            # the device vouched for it; that need not mean that the field is filled
+        # RFC 1624: only the type changes, so the data need not be summed again
+        old = icmp.ECHO_REQUEST << 8 | code
+        check = update(message.checksum, old, icmp.ECHO_REPLY << 8 | code)
+        if verified or not check:
+            # the device vouched for a field that need not be filled; and where a
+            # reply is all zeros, its sum is 0 and the field 0xFFFF
             header = icmp_header(icmp.ECHO_REPLY, code, rest, body)
         else:
-            # RFC 1624: only the type changes, so the data need not be summed again
-            old = icmp.ECHO_REQUEST << 8 | code
-            check = update(message.checksum, old, icmp.ECHO_REPLY << 8 | code)
             header = icmp.HEADER.pack(icmp.ECHO_REPLY, code, check, rest)
         # RFC 1122 3.2.2.6: from the address that was asked, with all of the data;
         # RFC 1812 4.3.2.5: with the request's TOS
