@@ -110,7 +110,10 @@ class Bench:
         (syn,) = self.settle()
         header = parse_tcp(syn, 34)
         lport = header.source_port
-        answer = tcp_packet(80, lport, 1000, header.seq + 1, SYN | ACK)
+        mss = b"\x02\x04\x05\xb4"
+        answer = tcp_packet(
+            80, lport, 1000, header.seq + 1, SYN | ACK, options=mss
+        )
         self.settle(ethernet(answer))
         assert connection.state is State.ESTABLISHED
         return connection
