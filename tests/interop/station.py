@@ -13,16 +13,19 @@ import hashlib
 import json
 import signal
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 from sansio_net.addresses import pack_mac
+from sansio_net.capture import Recording, replay
 from sansio_net.drivers.loop import Device, Loop
 from sansio_net.drivers.memory import LinkedDevice
 from sansio_net.drivers.rawsock import RawSocketDevice
 from sansio_net.drivers.tap import TapDevice
 from sansio_net.entropy import Entropy
 from sansio_net.errors import ConnectionFailed
-from sansio_net.packet import Medium
+from sansio_net.packet import Capabilities, Medium
 from sansio_net.protocols.tcp import Connection
 from sansio_net.stack import Interface, Stack, StackConfig
 from sansio_net.stack.events import (
@@ -185,7 +188,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--pause", type=parse_duration, default=0)
     made.add_argument("--abort-after", type=int, default=0)
     made.add_argument("--no-icmp-limit", action="store_true")
-    made.add_argument("--record")
+    made.add_argument("--record", help="write every turn to this file")
+    made.add_argument("--replay", help="run this file instead of a device")
     return made
 
 
@@ -213,6 +217,17 @@ def make_stack(args: argparse.Namespace) -> Stack:
     return Stack(config, Entropy.of(args.seed).bytes(32))
 
 
+def add_interface(
+    stack: Stack, args: argparse.Namespace, capabilities: Capabilities
+) -> Interface:
+    return stack.add_interface(
+        mac=args.mac,
+        addresses=[args.address],
+        mtu=capabilities.mtu,
+        capabilities=capabilities,
+    )
+
+
 def start(stack: Stack, app: App) -> None:
     """The verbs before the first turn, the same in a replay."""
     args = app.args
@@ -229,15 +244,17 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     app = App(args)
     stack = make_stack(args)
+    if args.replay:
+        return replay_file(stack, app)
     device = open_device(args)
-    nic = stack.add_interface(
-        mac=args.mac,
-        addresses=[args.address],
-        mtu=device.capabilities.mtu,
-        capabilities=device.capabilities,
-    )
+    nic = add_interface(stack, args, device.capabilities)
     start(stack, app)
-    run(stack, nic, device, app)
+    if args.record:
+        with open(args.record, "wb") as file, Recording(file) as recording:
+            clock = recording.clock(time.monotonic_ns)
+            run(stack, nic, recording.device(device, nic), app, clock)
+    else:
+        run(stack, nic, device, app)
     report = {"streams": app.reports, "counters": stack.counters()}
     # nothing may hold what is over: counted before any collection
     app.streams.clear()
@@ -253,10 +270,33 @@ def ready(nic: Interface) -> None:
         print("ready", flush=True)
 
 
-def run(stack: Stack, nic: Interface, device: Device, app: App) -> None:
+def replay_file(stack: Stack, app: App) -> int:
+    """The same stack and application on the recorded turns."""
+    medium = Medium.IP if app.args.link.startswith("tun:") else Medium.ETHERNET
+    nic = add_interface(stack, app.args, Capabilities(medium=medium))
+    start(stack, app)
+    with open(app.args.replay, "rb") as file:
+        done = replay(iter(lambda: file.read(1 << 16), b""), stack, [nic], app)
+    report = {
+        "turns": done.n_turns,
+        "received": done.n_received,
+        "sent": len(done.sent),
+        "difference": None if done.difference is None else str(done.difference),
+    }
+    print(json.dumps(report), flush=True)
+    return 0
+
+
+def run(
+    stack: Stack,
+    nic: Interface,
+    device: Device,
+    app: App,
+    clock: Callable[[], int] = time.monotonic_ns,
+) -> None:
     # what is over must go by itself: no collection helps
     gc.disable()
-    with Loop(stack, {nic: device}) as loop:
+    with Loop(stack, {nic: device}, clock) as loop:
         app.loop = loop
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: loop.stop())
