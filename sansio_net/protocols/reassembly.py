@@ -371,7 +371,10 @@ class Reassembler:
     def _tell(self, event: ReassemblyEvent, size: int) -> None:
         size += DATAGRAM_OVERHEAD
         if self._events_bytes + size > self._config.max_bytes and self._events:
-            self._counters.drop(DropReason.REASSEMBLY_LIMIT)
+            if isinstance(event, Reassembled):
+                self._counters.drop(DropReason.REASSEMBLY_LIMIT)
+            else:
+                self._counters.count("reassembly.timeouts_untold")
             return
         self._events.append(event)
         self._events_bytes += size
