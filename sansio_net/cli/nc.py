@@ -86,7 +86,7 @@ def command(args: Namespace) -> int:
         kind = Datagrams if args.udp else Stream
         return session.run(kind(session, host, port))
     except SansioNetError as error:
-        session.device.close()
+        session.close()
         say(str(getattr(error, "strerror", None) or error))
         return FAILED
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Final, Protocol
 
+from sansio_net.capture import Recording
 from sansio_net.drivers import CaptureEnded, Device, Loop, PcapReplayDevice
-from sansio_net.errors import DeviceGone
+from sansio_net.errors import DeviceError, DeviceGone
 from sansio_net.stack import Event, Interface, LinkDown, LinkUp, Stack, StackClosed
 from sansio_net.units import SECOND
 
@@ -70,11 +73,18 @@ class Signals:
                 self._on_signal(number)
 
 
-def make_loop(stack: Stack, nic: Interface, device: Device) -> Loop[Interface, Event]:
-    """In real time, or in that of a capture."""
+def make_loop(
+    stack: Stack, nic: Interface, device: Device, recording: Recording | None
+) -> Loop[Interface, Event]:
+    """In real time, or in that of a capture; recorded or not."""
+    clock: Callable[[], int] = time.monotonic_ns
+    wait: Callable[[int | None], None] | None = None
     if isinstance(device, PcapReplayDevice):
-        return Loop(stack, {nic: device}, device.clock, wait=device.wait)
-    return Loop(stack, {nic: device})
+        clock, wait = device.clock, device.wait
+    if recording is None:
+        return Loop(stack, {nic: device}, clock, wait=wait)
+    devices: dict[Interface, Device] = {nic: recording.device(device, nic)}
+    return Loop(stack, devices, recording.clock(clock), wait=wait)
 
 
 def warn(text: str) -> None:
@@ -90,10 +100,32 @@ class Session:
     def __init__(self, args: Namespace) -> None:
         self.args = args
         self.stack, self.nic, self.device = open_stack(args)
-        self.loop = make_loop(self.stack, self.nic, self.device)
+        self._recording: Recording | None = None
+        self._open_files = ExitStack()
+        try:
+            if args.pcap is not None:
+                self._record(args.pcap)
+            self.loop = make_loop(self.stack, self.nic, self.device, self._recording)
+        except BaseException:
+            self.close()
+            raise
         self.status = OK
         self._program: Program | None = None
         self._finishing = False
+
+    def _record(self, path: str) -> None:
+        is_replay = isinstance(self.device, PcapReplayDevice)
+        epoch = 0 if is_replay else time.time_ns() - time.monotonic_ns()
+        try:
+            file = self._open_files.enter_context(open(path, "wb"))  # noqa: SIM115
+        except OSError as error:
+            raise DeviceError(f"{path}: {error.strerror}") from error
+        self._recording = self._open_files.enter_context(Recording(file, epoch=epoch))
+
+    def close(self) -> None:
+        """The device, and what was recorded."""
+        self.device.close()
+        self._open_files.close()
 
     def run(self, program: Program) -> int:
         self._program = program
@@ -108,7 +140,7 @@ class Session:
                 warn(str(error))
                 self.status = FAILED
         finally:
-            self.device.close()
+            self.close()
         return self.status
 
     def finish(self, status: int) -> None:
