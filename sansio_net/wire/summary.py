@@ -59,6 +59,7 @@ _OPTION_SIZES: Final = {
     12: 4,
     13: 4,
     19: 16,
+    20: 2,
     28: 2,
 }
 """Bytes of data that tcpdump reads of an option, whatever its length says."""
@@ -376,6 +377,8 @@ def _option(kind: int, value: bytes, edge: int) -> str:
             raise _BadOption
         magic = value[:2].hex()
         return "-tfo" + _fast_open(value[2:]) if magic == "f989" else f"-{magic}"
+    if kind == 20:
+        return f" cap {value[0]:02x} id {value[1]}"
     if kind == 28:
         timeout = int.from_bytes(value, "big")
         seconds = (timeout >> 1) * (60 if timeout & 1 else 1)

@@ -148,6 +148,15 @@ def test_flows_forget_the_oldest() -> None:
             bytes(12) + b"\0\x26" + bytes(46),
             "00:00:00:00:00:00 > 00:00:00:00:00:00, 802.3, length 38: LLC",
         ),
+        (bytes(12) + b"\x08\0" + b"\x75" + bytes(19), "IP7 (invalid)"),
+        (
+            bytes(12) + b"\x86\xdd" + b"\x45" + bytes(39),
+            "IP, wrong link-layer encapsulation (invalid)",
+        ),
+        (bytes(12) + b"\x86\xdd\x60", "IP6 truncated-ip6 1"),
+        (bytes(12) + b"\x08\0\x45", "IP truncated-ip 1"),
+        (bytes(12) + b"\x08\0\x44" + bytes(19), "IP bad-hlen 16"),
+        (bytes(12) + b"\x08\0\x45\0\0\x13" + bytes(16), "IP bad-len 19"),
     ],
 )
 def test_hardly_a_frame(frame: bytes, line: str) -> None:
