@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .lab import HOST_IP, OUR_IP, Process, Seat, pattern
+from .lab import HOST_IP, OUR_IP, Process, Seat, pattern, tshark, wait_for
 
 pytestmark = [
     pytest.mark.root,
@@ -131,20 +132,18 @@ def test_we_wait_for_a_slow_reader(seat: Seat, tmp_path: Path) -> None:
     """The host's reader sleeps: its window closes, we probe, it opens, all arrives."""
     peer = ["--peer", f"{HOST_IP}:8888", "--size", str(SIZE), "--streams", "1"]
     seat.host.sysctl("net.ipv4.tcp_rmem", "4096 65536 262144")
-    path = tmp_path / "received"
-    command = f"nc.openbsd -l 8888 | (sleep 1.5; cat) > {path}"
+    path, gate = tmp_path / "received", tmp_path / "gate"
+    os.mkfifo(gate)
+    command = f"nc.openbsd -l 8888 | (read line < {gate}; cat) > {path}"
     server = seat.host.start("sh", "-c", command)
     seat.host.listening(8888)
     capture = seat.host.capture("any", "tcp port 8888")
     station = seat.ours.station("send", *seat.link, *peer)
+    closed = f"tcp.window_size == 0 && ip.src == {HOST_IP} && tcp.flags.reset == 0"
+    probe = f"ip.src == {OUR_IP} && tcp.analysis.zero_window_probe"
+    for seen in (closed, probe):
+        # the file grows while it is read: its last packet may be cut short
+        wait_for(lambda seen=seen: tshark(capture.path, seen, "ip.src", cut=True), seen)
+    gate.write_text("go on\n")
     server.wait(45)
     assert_delivered(path, station)
-    closed = capture.frames(
-        f"tcp.window_size == 0 && ip.src == {HOST_IP} && tcp.flags.reset == 0",
-        "frame.number",
-    )
-    assert closed
-    probes = capture.frames(
-        f"ip.src == {OUR_IP} && tcp.analysis.zero_window_probe", "frame.number"
-    )
-    assert probes
