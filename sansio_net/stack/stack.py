@@ -184,7 +184,7 @@ class Stack:
             self.notified.clear()  # the list is shared with the parts
             for part in batch:
                 part.drain(out)
-                if isinstance(part, Connection) and part.done and not part.queued:
+                if isinstance(part, Connection) and part.done:
                     upkeep.forget_connection(self, part)
         if self._closing.report(self):
             out.append(StackClosed(self))

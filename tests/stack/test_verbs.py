@@ -291,3 +291,13 @@ def test_ipv6_needs_no_neighbours_on_an_ip_medium() -> None:
     nic.add_address("fd00::2/64")
     with pytest.raises(StateError, match="IPv6"):
         stack.add_interface().add_address("fd00::3/64")
+
+
+def test_an_aborted_connect_is_forgotten_while_its_neighbour_is_sought() -> None:
+    bench = Bench()
+    connection = bench.stack.tcp_connect(("10.0.0.77", 80))
+    bench.settle()
+    connection.abort()
+    bench.settle()
+    assert bench.kinds()[1:] == ["Closed"]
+    assert bench.stack.connections() == []
