@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,21 @@ _spec.loader.exec_module(generate)
 def test_what_is_drawn_from_the_code_is_up_to_date(name: str) -> None:
     """`python docs/generate.py` makes it so."""
     assert (ROOT / "docs" / name).read_text() == generate.rendered(name)
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The fenced blocks of a language in a Markdown file."""
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.M | re.S)
+
+
+def test_the_readme_s_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = blocks(ROOT / "README.md", "python")
+    exec(compile(example, "README.md", "exec"), {"__name__": "example"})
+    assert capsys.readouterr().out == "accepted 10.0.0.1\nreceived b'hello'\n"
+
+
+def test_the_two_commands_are_lines_of_their_own() -> None:
+    """CI runs the README's lines, found by their beginning."""
+    lines = [block.strip() for block in blocks(ROOT / "README.md", "sh")]
+    assert lines[:2] == ["./run demo", "./run test"]
+    assert os.access(ROOT / "run", os.X_OK)
