@@ -275,6 +275,8 @@ class Stream(Peer):
         self._maybe_over()
 
     def _broken(self) -> None:
+        if self._conn is not None:
+            self._conn.abort()  # what nobody reads must not look delivered
         self.session.finish(FAILED)
 
     def _maybe_over(self) -> None:

@@ -39,7 +39,15 @@ CARRIER_DELAY: Final = SECOND
 _LATER: Final = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))
 _DOWN: Final = frozenset((errno.ENETDOWN, errno.EIO))
 GONE: Final = frozenset(
-    (errno.ENODEV, errno.ENXIO, errno.EBADF, getattr(errno, "EBADFD", errno.EBADF))
+    (
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.EBADF,
+        getattr(errno, "EBADFD", errno.EBADF),
+        # a socket in place of a device
+        errno.EPIPE,
+        errno.ECONNRESET,
+    )
 )
 
 

@@ -178,7 +178,7 @@ class TapDevice:
                 self._end(error, packets)
                 return packets
             if not frame:
-                raise DeviceGone(f"{self.name}: the other side closed it")
+                raise DeviceGone(f"{self.name} is gone: the other side closed it")
             if vnet_size:
                 try:
                     packets.append(parse_vnet(frame, vnet_size))
@@ -199,7 +199,7 @@ class TapDevice:
         if error.errno not in GONE and error.errno not in (errno.EIO, errno.EFAULT):
             raise error
         if not packets:
-            raise DeviceGone(f"{self.name} was removed") from error
+            raise DeviceGone(f"{self.name} is gone") from error
 
     def room(self) -> int:
         return self._output.room()
@@ -223,7 +223,7 @@ class TapDevice:
         poll.register(self._output.fd, select.POLLOUT)
         state = dict(poll.poll(0)).get(self._output.fd, 0)
         if state & (select.POLLERR | select.POLLNVAL):
-            raise DeviceGone(f"{self.name} was removed")
+            raise DeviceGone(f"{self.name} is gone")
         return bool(state & select.POLLOUT)
 
 

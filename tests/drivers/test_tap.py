@@ -99,6 +99,18 @@ def test_a_closed_peer_is_a_gone_device(
     far.close()
     with pytest.raises(DeviceGone):
         device.receive(0)
+    with pytest.raises(DeviceGone):
+        device.send([Packet(b"x")], 0)
+
+
+def test_a_peer_that_closed_with_frames_unread(
+    pair: tuple[TapDevice, socket.socket],
+) -> None:
+    device, far = pair
+    device.send([Packet(b"unread")], 0)
+    far.close()
+    with pytest.raises(DeviceGone):
+        device.receive(0)
 
 
 def test_sends_and_says_what_it_can(pair: tuple[TapDevice, socket.socket]) -> None:
