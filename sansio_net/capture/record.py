@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, TypeAlias
 
-from sansio_net.errors import DeviceGone, StateError
+from sansio_net.errors import DeviceGone, StateError, WireError
 from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.wire.pcapng_write import (
     build_custom,
@@ -23,7 +23,7 @@ from sansio_net.wire.records import (
     LINKTYPE_RAW,
     OUTBOUND,
 )
-from sansio_net.wire.segment import flatten as flattened
+from sansio_net.wire.segment import flatten
 
 from .turns import (
     LINK,
@@ -142,38 +142,33 @@ class Recording:
 
     def step(self, what: int, interface: int, value: int = 0) -> None:
         """Something happened in this turn, at this interface."""
-        if self._turn is None:
-            raise StateError("no turn is open: use the recording's clock")
+        turn = self._open()
         if not self._flatten:
-            self._turn.steps.append(Step(what, interface, value))
+            turn.steps.append(Step(what, interface, value))
 
     def packets(
         self, direction: int, interface: int, packets: Sequence[Packet]
     ) -> None:
         """Packets of this turn; what they hold is copied at once."""
-        if self._turn is None:
-            raise StateError("no turn is open: use the recording's clock")
-        stamp = self._turn.now + self._epoch
+        stamp = self._open().now + self._epoch
         for packet in packets:
-            reason = (packet.info.reason if packet.info else None) or ""
-            if self._flatten:
-                for data in flattened(packet):
-                    self._frames.append(
-                        build_packet(
-                            interface, stamp, data, flags=direction, comment=reason
-                        )
-                    )
-                continue
-            self._frames.append(
-                build_packet(
+            whole = not self._flatten
+            options = metadata_options(packet) if whole else ()
+            for data in (packet.join(),) if whole else _flattened(packet):
+                block = build_packet(
                     interface,
                     stamp,
-                    packet.join(),
+                    data,
                     flags=direction,
-                    comment=reason,
-                    options=metadata_options(packet),
+                    comment=(packet.info.reason if packet.info else None) or "",
+                    options=options,
                 )
-            )
+                self._frames.append(block)
+
+    def _open(self) -> Turn:
+        if self._turn is None:
+            raise StateError("no turn is open: use the recording's clock")
+        return self._turn
 
     def _flush(self) -> None:
         turn, frames = self._turn, self._frames
@@ -185,6 +180,13 @@ class Recording:
             self._write(build_custom(PEN, turn_data(turn), copyable=False))
         if frames:
             self._write(b"".join(frames))
+
+
+def _flattened(packet: Packet) -> list[bytes]:
+    try:
+        return flatten(packet)
+    except WireError:
+        return [packet.join()]  # what a peer made up is written as it is
 
 
 class RecordedDevice:

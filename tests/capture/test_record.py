@@ -181,6 +181,18 @@ def test_flattened_recordings_hold_what_the_wire_carries() -> None:
     assert any(p.gso_size for turn in read_turns(whole) for p in turn.sent)
 
 
+def test_what_cannot_be_flattened_is_written_as_it_is() -> None:
+    parts: list[bytes] = []
+    with Recording(parts.append, flatten=True) as recording:
+        recorded = recording.device(device := FakeDevice(), "a")
+        recording.open_turn(1)
+        device.arriving = [[Packet(b"nonsense", gso_size=5)]]
+        recorded.receive(1)
+    *_, record = PcapngReader().feed(b"".join(parts))
+    assert isinstance(record, PacketRecord)
+    assert record.data == b"nonsense"
+
+
 @pytest.mark.programs("tshark")
 @pytest.mark.parametrize("offload", [False, True])
 def test_tshark_finds_every_checksum_right(tmp_path: Path, offload: bool) -> None:

@@ -328,6 +328,12 @@ def test_captures_that_are_none() -> None:
             feed(file, stack, stack.nics, stack.app)
 
 
+def test_a_capture_that_was_interrupted_is_fed_to_its_end() -> None:
+    file = build_file_header() + build_record(1, b"whole") + build_record(2, b"cut")
+    stack = FakeStack()
+    assert feed(file[:-1], stack, stack.nics, stack.app).n_received == 1
+
+
 def test_an_ordinary_capture_is_answered() -> None:
     theirs, mac = bytes((10, 0, 0, 9)), b"\x02" * 6
     ours = bytes((10, 0, 0, 1))

@@ -14,6 +14,7 @@ from sansio_net.capture.turns import (
     Turn,
     as_packet,
     epoch_option,
+    find_epoch,
     metadata_options,
     parse_turn,
     read_turns,
@@ -21,13 +22,21 @@ from sansio_net.capture.turns import (
 )
 from sansio_net.errors import MalformedError
 from sansio_net.packet import CSUM_PARTIAL, CSUM_VALID, Packet, PacketInfo
+from sansio_net.wire.pcapng import PcapngReader
 from sansio_net.wire.pcapng_write import (
     build_custom,
     build_interface,
     build_packet,
     build_section,
 )
-from sansio_net.wire.records import INBOUND, Interface, PacketRecord
+from sansio_net.wire.records import (
+    INBOUND,
+    OPT_CUSTOM_BINARY,
+    Interface,
+    Option,
+    PacketRecord,
+    Section,
+)
 
 START = build_section(options=[epoch_option(0)]) + build_interface(name="eth0")
 TURN = Turn(3, 5_000, [Step(RECEIVED, 0, 1), Step(ROOM, 0, 64), Step(SENT, 0, 0)])
@@ -83,7 +92,17 @@ def test_blocks_of_others_are_passed_over() -> None:
     assert turn.number == 3
 
 
-def test_changed_frames_are_noticed_or_not_ours() -> None:
+def test_options_of_others_are_passed_over() -> None:
+    other = Option(OPT_CUSTOM_BINARY, b"something else", PEN)
+    record = PacketRecord(Interface(), 0, b"frame", 5, 0, (other,))
+    assert as_packet(record).gso_size == 0
+    start = build_section(options=[other, epoch_option(-7)])
+    (section,) = PcapngReader().feed(start)
+    assert isinstance(section, Section)
+    assert find_epoch(section) == -7
+
+
+def test_data_of_others_is_no_turn() -> None:
     assert parse_turn(b"") is None
     assert parse_turn(b"whatever") is None
 

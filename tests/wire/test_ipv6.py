@@ -6,7 +6,7 @@ import dpkt
 import pytest
 
 from sansio_net.errors import MalformedError, TruncatedError
-from sansio_net.wire.ipv6 import Ipv6Header, build_ipv6, parse_ipv6
+from sansio_net.wire.ipv6 import Ipv6Header, build_ipv6, pack_header, parse_ipv6
 
 A, B = bytes(15) + b"\x01", bytes.fromhex("fe80") + bytes(13) + b"\x02"
 
@@ -18,6 +18,11 @@ def test_header_as_dpkt_reads_it() -> None:
     assert (ip.v, ip.fc, ip.flow) == (6, 0xB9, 77)
     parsed = parse_ipv6(bytes(14) + header + bytes(9), 14)
     assert parsed == Ipv6Header(A, B, 17, 255, 0xB9, 77, 9)
+
+
+def test_the_fast_way_out() -> None:
+    expected = build_ipv6(A, B, 6, 20, hop_limit=9, traffic_class=0xB8)
+    assert pack_header(A, B, 6, 20, 9, 0xB8) == expected
 
 
 def test_refused() -> None:

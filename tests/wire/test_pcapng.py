@@ -297,8 +297,23 @@ def test_link_types_that_are_no_frames() -> None:
     assert interface.medium is None
 
 
-def test_a_secret_number_is_no_option_end() -> None:
-    """Options after the end mark are not read."""
+def test_what_is_not_said_is_none() -> None:
+    data = (
+        build_section()
+        + build_interface(comment="an option that says nothing about stamps")
+        + build_statistics(0, STAMP)
+        + build_block(4, pack("<HHI", 9, 4, 7) + bytes(4))
+    )
+    _, interface, stats, names = read(data)
+    assert isinstance(interface, Interface)
+    assert (interface.name, interface.offset) == ("", 0)
+    assert isinstance(stats, Statistics)
+    assert (stats.received, stats.dropped, stats.start, stats.end) == (None,) * 4
+    assert names == Names(((9, b"\7\0\0\0"),))
+    assert names.hosts() == []
+
+
+def test_nothing_is_read_after_the_options_end() -> None:
     option = build_options([Option(1, b"seen")])
     packet = pack("<IIIII", 0, 0, 0, 0, 0) + option + pack("<HH", 1, 4) + b"not!"
     data = build_section() + build_interface() + build_block(6, packet)

@@ -9,7 +9,7 @@ import pytest
 
 from sansio_net.errors import WireError
 from sansio_net.packet import Medium
-from sansio_net.wire import tcp
+from sansio_net.wire import arp, ipv4, tcp
 from sansio_net.wire.pcap import build_file_header, build_record
 from sansio_net.wire.pcapng import capture_reader
 from sansio_net.wire.records import LINKTYPE_RAW, PacketRecord
@@ -68,6 +68,49 @@ def test_frames_that_the_capture_cut(tmp_path: Path) -> None:
             # how far tcpdump gets in the list depends on the option that is cut
             mine, line = (text.partition("options [")[0] for text in (mine, line))
         assert mine == line
+
+
+def ip(protocol: int, data: bytes, options: bytes = b"") -> bytes:
+    a, b = b"\x0a\0\0\1", b"\x0a\0\0\2"
+    header = ipv4.build_ipv4(a, b, protocol, len(data), options=options)
+    return bytes(12) + b"\x08\0" + header + data
+
+
+def syn(options: bytes) -> bytes:
+    return ip(6, tcp.build_tcp(40000, 40001, 1, 2, tcp.SYN, 3, options=options))
+
+
+ARP = (
+    bytes(12)
+    + b"\x08\x06"
+    + arp.build_arp(1, b"\1" * 6, *[bytes(4), bytes(6)], bytes(4))
+)
+RARE = [
+    (ARP[:16] + b"\x12\x34" + ARP[18:], 42),
+    (ARP[:15] + b"\x09" + ARP[16:18] + b"\0" + ARP[19:], 42),
+    (ARP[:20] + b"\0\x0a" + ARP[22:], 42),
+    (ip(1, bytes(8), options=bytes(4))[:35], 46),
+    (ip(17, bytes(8), options=bytes(4))[:35], 46),
+    (ip(17, b"\x9c\x40\x9c\x41"), 38),
+    (ip(1, b"\x0c\0\0\0"), 38),
+    (ip(6, b""), 34),
+    (ip(17, b""), 34),
+    (syn(b"\x13\x12" + bytes(range(16)) + b"\1\1"), 74),
+    (syn(b"\x22\x02\1\1"), 58),
+    (syn(b"\xfe\x04\xf9\x89"), 58),
+    (syn(b"\xfe\x03\xf9\1"), 58),
+    (syn(b"\x05\x06\1\1\1\1\1\1"), 62),
+]
+
+
+@pytest.mark.programs("tcpdump")
+@pytest.mark.parametrize(("frame", "size"), RARE)
+def test_rare_frames(tmp_path: Path, frame: bytes, size: int) -> None:
+    path = tmp_path / "rare.pcap"
+    record = build_record(0, frame, original_size=size)
+    path.write_bytes(build_file_header() + record)
+    (line, *_) = tcpdump(path, True)
+    assert summary(frame, original_size=size) == line
 
 
 @pytest.mark.programs("tcpdump")
