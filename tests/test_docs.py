@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
+
+from sansio_net.stack import StackConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,3 +43,12 @@ def test_the_two_commands_are_lines_of_their_own() -> None:
     lines = [block.strip() for block in blocks(ROOT / "README.md", "sh")]
     assert lines[:2] == ["./run demo", "./run test"]
     assert os.access(ROOT / "run", os.X_OK)
+
+
+def test_bounds_are_those_of_the_config() -> None:
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| `([a-z_.]+)` \| (\d+) \|", text, re.M)
+    assert len(rows) > 20
+    for name, default in rows:
+        option = attrgetter(name)(StackConfig())
+        assert option == int(default), name
