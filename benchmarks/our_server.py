@@ -64,7 +64,7 @@ def app(events: list[Event], now: int) -> None:
 
 def main(kind: str, name: str, address: str) -> None:
     config = StackConfig()
-    config.icmp.ratelimit = 0
+    config.icmp.limited = False
     stack = Stack(config, Entropy.of(1).bytes(32))
     device: Device = TapDevice(name) if kind == "tap" else RawSocketDevice(name)
     nic = stack.add_interface(addresses=[address], capabilities=device.capabilities)

@@ -210,8 +210,7 @@ def open_device(args: argparse.Namespace) -> Device:
 def make_stack(args: argparse.Namespace) -> Stack:
     config = StackConfig()
     if args.no_icmp_limit:
-        config.icmp.ratelimit = 0
-        config.icmp.msgs_per_sec = 0
+        config.icmp.limited = False
     if args.user_timeout:
         config.tcp.user_timeout = args.user_timeout
     return Stack(config, Entropy.of(args.seed).bytes(32))
