@@ -78,10 +78,6 @@ class Input:
         self.expected = min(self.expected * 2, BATCH_FRAMES)
         self.more = True
 
-    def has_enough(self) -> None:
-        """The batch is full before everything expected was read."""
-        self.more = True
-
     def ran_dry(self) -> None:
         """A read found nothing."""
         self.expected = 1

@@ -186,7 +186,6 @@ class RawSocketDevice:
                 self.counters.drop(DropReason.DEVICE_METADATA)
             budget -= len(data)
             if budget <= 0:
-                source.has_enough()
                 return packets
         source.took_all()
         return packets

@@ -188,7 +188,6 @@ class TapDevice:
                 packets.append(Packet(frame))
             budget -= len(frame)
             if budget <= 0:
-                source.has_enough()
                 return packets
         source.took_all()
         return packets

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from sansio_net.drivers.memory import LinkedDevice, MemoryDevice, memory_pair
+from sansio_net.drivers.memory import (
+    LinkedDevice,
+    MemoryDevice,
+    as_received,
+    memory_pair,
+)
 from sansio_net.errors import DeviceGone
 from sansio_net.packet import CSUM_PARTIAL, Capabilities, Packet, PacketInfo
 from sansio_net.testing.link import Link
@@ -73,6 +78,14 @@ def test_an_unfinished_checksum_passes_only_where_nobody_needs_it() -> None:
     (packet,) = b.receive(0)
     assert packet.csum == 0
     assert packet.head[40:42] != b"\0\0"
+
+
+def test_the_receiver_gets_the_frame_from_its_start_and_no_more() -> None:
+    sent = unfinished()
+    (got,) = as_received(sent, Capabilities(checksum=True))
+    assert (got.offset, got.body, got.info) == (0, (), None)
+    assert got.head == sent.join()
+    assert (sent.offset, len(sent.body)) == (14, 1)  # the sender's is left alone
 
 
 def test_a_closed_end_is_silent() -> None:
