@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 from operator import attrgetter
 from pathlib import Path
 
@@ -52,3 +54,30 @@ def test_bounds_are_those_of_the_config() -> None:
     for name, default in rows:
         option = attrgetter(name)(StackConfig())
         assert option == int(default), name
+
+
+@pytest.mark.parametrize("name", ["tcp.md", "conformance.md"])
+def test_files_named_exist(name: str) -> None:
+    package = ROOT / "sansio_net"
+    places = (package, package / "protocols/tcp")
+    named = set(re.findall(r"`([a-z_/]+\.py)`", (ROOT / "docs" / name).read_text()))
+    assert named
+    assert [
+        path for path in named if not any((at / path).is_file() for at in places)
+    ] == []
+
+
+def test_every_option_of_the_command_line_is_described() -> None:
+    text = (ROOT / "docs/cli.md").read_text()
+    for command in (["up"], ["ping"], ["nc"], ["demo"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "sansio_net", *command, "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        options = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", done.stdout))
+        assert options
+        missing = sorted(o for o in options - {"-h", "--help"} if o not in text)
+        assert not missing, (command, missing)
