@@ -23,11 +23,16 @@ OPENING = (State.SYN_SENT, State.SYN_RECEIVED)
 
 
 def path_changed(conn: Connection, mtu: int, gso_max: int) -> None:
-    """Another route or path MTU. What is in flight and now too big goes again."""
-    conn.mtu = mtu
+    """Another route: another MTU, another device to cut super-segments."""
     # the frame header and the longest options have room beside the payload
     frame = min(gso_max, 0xFFFF + 14)
     conn.gso_payload = frame - 14 - headers_size(conn.laddr) - 40 if gso_max else 0
+    set_mtu(conn, mtu)
+
+
+def set_mtu(conn: Connection, mtu: int) -> None:
+    """What is in flight and now too big goes again."""
+    conn.mtu = mtu
     if conn.agreed is None:
         return
     sender = conn.sender
@@ -60,7 +65,7 @@ def path_mtu(conn: Connection, mtu: int, seq: int, now: int) -> None:
         # RFC 5927 7.2: only about what is in flight, and never upwards
         conn.drop(DropReason.ICMP_NOT_CONCERNING)
     else:
-        path_changed(conn, mtu, 0)
+        set_mtu(conn, mtu)
 
 
 def icmp_error(
