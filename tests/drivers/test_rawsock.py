@@ -65,6 +65,9 @@ class TestVeth:
         run("ip link set ours up")
         run("ip link set theirs up")
         run("ip address add 10.9.0.1/24 dev theirs")
+        # until the kernel has seen the carrier it drops what is sent
+        for end in ("ours", "theirs"):
+            wait_for(lambda end=end: "state UP" in run(f"ip link show {end}"))
         # the host finds us without asking
         run("ip neighbour add 10.9.0.2 lladdr 02:00:00:00:00:02 dev theirs")
 
