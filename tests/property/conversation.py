@@ -100,7 +100,7 @@ class Side:
             self.lost = event.error
         if isinstance(event, Closed):
             self.closed = True
-        if isinstance(event, DataReceived | EofReceived | SpaceFreed | Connected):
+        if isinstance(event, DataReceived | EofReceived | SpaceFreed):
             assert not self._was_closing, f"{kind} after close"
         self.kinds.append(kind)
         if self.finishing or (self.reads and kind in ("DataReceived", "EofReceived")):

@@ -1,0 +1,574 @@
+"""Every machine of the package, and how to drive it. The laws run over `SUBJECTS`.
+
+A class with `receive(self, items, now)` that is neither here nor in `EXEMPT` fails
+test_laws.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sansio_net import Capabilities, Entropy, Medium, Packet
+from sansio_net.counters import Counters
+from sansio_net.errors import ConnectionFailed, LimitError, StateError
+from sansio_net.packet import PacketInfo
+from sansio_net.protocols.arp import ArpCache, ArpConfig
+from sansio_net.protocols.icmp import EchoSocket
+from sansio_net.protocols.reassembly import Reassembler, ReassemblyConfig
+from sansio_net.protocols.tcp import (
+    Connection,
+    IsnGenerator,
+    Listener,
+    TcpOptions,
+)
+from sansio_net.protocols.udp import UdpSocket
+from sansio_net.stack import Stack, StackConfig
+from sansio_net.testing import Link
+from sansio_net.testing.craft import (
+    ethernet_frame,
+    icmp_packet,
+    ip_packet,
+    tcp_packet,
+    tcp_segment,
+    udp_packet,
+)
+from sansio_net.testing.damage import network_start, wreck
+from sansio_net.trace import Trace
+from sansio_net.units import KIB, MILLISECOND, SECOND
+from sansio_net.wire.arp import build_arp
+from sansio_net.wire.ethernet import ETHERTYPE_ARP, build_ethernet
+from sansio_net.wire.tcp import ACK, FIN, PSH, RST, SYN, parse_tcp
+from sansio_net.wire.tcp_options import build_tcp_options
+
+from .driving import Memory, Subject
+
+MAC = b"\x02\0\0\0\0\x02"
+OTHER_MAC = b"\x02\0\0\0\0\x01"
+US, THEM = bytes((10, 0, 0, 2)), bytes((10, 0, 0, 1))
+OUR_PORT, THEIR_PORT = 80, 4000
+
+EXEMPT: dict[str, str] = {
+    "sansio_net.stack.interface.Interface": "the Stack's receive, per interface",
+}
+
+OPTIONS = TcpOptions(
+    send_buffer=8 * KIB,
+    receive_buffer=8 * KIB,
+    reorder_segments=8,
+    retries2=4,
+    syn_retries=2,
+    synack_retries=2,
+    keepalive=True,
+    keepalive_idle=100 * SECOND,
+)
+
+FLAGS = (ACK, ACK, ACK, PSH | ACK, PSH | ACK, SYN, SYN | ACK, FIN | ACK, RST, RST | ACK)
+
+
+def pick(dice: Entropy, *values: Any) -> Any:
+    return values[dice.below(len(values))]
+
+
+def near(dice: Entropy, number: int) -> int:
+    """Mostly the number itself."""
+    kind = dice.below(8)
+    if kind < 5:
+        return number
+    if kind < 7:
+        return number + dice.below(3000) - 1500
+    return dice.below(1 << 32)
+
+
+def last_segment(memory: Memory, medium: Medium | None) -> tuple[int, int, int, int]:
+    """(source port, destination port, their next ack, their next seq) of our latest."""
+    for packet in reversed(memory.sent):
+        data, start = packet.join(), packet.offset
+        if medium is not None:
+            ip = network_start(data, medium)
+            if ip is None or data[ip] != 0x45 or data[ip + 9] != 6:
+                continue
+            start = ip + 20
+        header = parse_tcp(data, start, len(data))
+        size = len(data) - start - header.data_offset
+        end = header.seq + size + bool(header.flags & (SYN | FIN))
+        return header.source_port, header.destination_port, end, header.ack
+    return OUR_PORT, THEIR_PORT, 0, 0
+
+
+def options_bytes(dice: Entropy) -> bytes:
+    kind = dice.below(4)
+    if kind == 0:
+        return dice.bytes(4 * dice.below(11))
+    if kind == 1:
+        return build_tcp_options(mss=536 + dice.below(1000), wscale=dice.below(15))
+    if kind == 2:
+        return build_tcp_options(ts_val=dice.below(1 << 32), ts_ecr=dice.below(1 << 32))
+    return b""
+
+
+def segment_fields(
+    memory: Memory, medium: Medium | None, dice: Entropy
+) -> dict[str, Any]:
+    """A segment that could be the peer's next, or nearly."""
+    ours, theirs, ack, seq = last_segment(memory, medium)
+    if dice.below(6) == 0:
+        ours, theirs = OUR_PORT, THEIR_PORT + dice.below(8)
+    return {
+        "source": (THEM, theirs),
+        "destination": (US, ours),
+        "seq": near(dice, seq),
+        "ack": near(dice, ack),
+        "flags": pick(dice, *FLAGS) if dice.below(10) else dice.below(256),
+        "window": pick(dice, 65535, 8192, 100, 0),
+        "urgent": pick(dice, 0, 0, 0, 7),
+        "options": options_bytes(dice),
+        "payload": dice.bytes(pick(dice, 0, 0, 1, 100, 700, 1460)),
+    }
+
+
+def at_tcp_header(fields: dict[str, Any], dice: Entropy) -> Packet:
+    segment = tcp_segment(**fields)
+    if dice.below(12) == 0:
+        segment = wreck(segment, dice)
+    info = PacketInfo(fields["source"][0], fields["destination"][0])
+    return Packet(segment, info=info)
+
+
+def connection_verb(conn: Connection, dice: Entropy) -> None:
+    """Any verb at any time: what is not allowed raises what the contract says."""
+    try:
+        match dice.below(16):
+            case 0 | 1 | 2 | 3:
+                conn.send(bytes(pick(dice, 1, 100, 3000, 20_000)))
+            case 4 | 5 | 6 | 7 | 8 | 9:
+                conn.recv(1 + dice.below(3000))
+            case 10:
+                conn.recv_chunks()
+            case 11:
+                conn.shutdown()
+            case 12:
+                if dice.below(3) == 0:
+                    conn.close()
+            case 13:
+                if dice.below(6) == 0:
+                    conn.abort()
+            case 14:
+                conn.info()
+            case _:
+                conn.set(nodelay=bool(dice.below(2)))
+    except (StateError, ConnectionFailed):
+        pass
+
+
+def connection_sizes(conn: Connection) -> list[tuple[str, int, int]]:
+    """The buffers of one connection; one segment may overshoot the receive buffer."""
+    info = conn.info()
+    return [
+        ("unacked", info.unacked, conn.options.send_buffer),
+        ("pending", info.pending, conn.options.receive_buffer + 1460),
+        ("reordering", info.reordering, conn.options.receive_buffer + 1460),
+    ]
+
+
+class TheArpCache(Subject):
+    cls = ArpCache
+    verb_names = ("resolve", "claim", "release", "add_static", "remove", "flush")
+
+    def make(self, seed: int, trace: Trace | None = None) -> ArpCache:
+        cache = ArpCache(
+            MAC,
+            config=ArpConfig(table_limit=4, reply_limit=3, claim_limit=2),
+            entropy=Entropy.of(seed),
+            counters=Counters(),
+            trace=trace,
+        )
+        cache.claim(US)
+        return cache
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        frames = []
+        for _ in range(1 + dice.below(4)):
+            mac = pick(dice, OTHER_MAC, OTHER_MAC, MAC, bytes(6), b"\x02\0\0\0\0\x09")
+            hosts = [bytes((10, 0, 0, 1 + dice.below(8))) for _ in range(2)]
+            body = build_arp(
+                pick(dice, 1, 1, 2, 2, 9), mac, hosts[0], MAC, pick(dice, US, hosts[1])
+            )
+            to = pick(dice, MAC, b"\xff" * 6, OTHER_MAC)
+            frame = build_ethernet(to, mac, ETHERTYPE_ARP) + body
+            if dice.below(8) == 0:
+                frame = wreck(frame, dice)
+            frames.append(pick(dice, frame, Packet.received(frame)))
+        return frames
+
+    def malformed(self) -> list[Any]:
+        head = build_ethernet(MAC, OTHER_MAC, ETHERTYPE_ARP)
+        body = build_arp(1, OTHER_MAC, THEM, bytes(6), US)
+        return [b"", head, head + body[:27], head + b"\xff" + body[1:]]
+
+    def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
+        ip = bytes((10, 0, 0, 1 + dice.below(8)))
+        try:
+            match dice.below(8):
+                case 0 | 1 | 2:
+                    machine.resolve(ip)
+                case 3:
+                    machine.claim(ip, probe=bool(dice.below(2)))
+                case 4:
+                    machine.release(ip)
+                case 5:
+                    machine.add_static(ip, OTHER_MAC)
+                case 6:
+                    machine.remove(ip)
+                case _:
+                    machine.flush()
+        except (StateError, LimitError):
+            pass
+
+    def counters(self, machine: Any) -> dict[str, int]:
+        return dict(machine._counters.as_dict())
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        return [("neighbours", len(machine.neighbours()), 4)]
+
+
+class TheReassembler(Subject):
+    cls = Reassembler
+    CONFIG = ReassemblyConfig(max_bytes=16 * KIB, max_datagrams=4, max_fragments=6)
+
+    def make(self, seed: int, trace: Trace | None = None) -> Reassembler:
+        return Reassembler(self.CONFIG, counters=Counters(), trace=trace)
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        items = []
+        for _ in range(1 + dice.below(5)):
+            packet = ip_packet(
+                THEM,
+                US,
+                17,
+                dice.bytes(pick(dice, 8, 16, 16, 5, 1400)),
+                identification=dice.below(6),
+                flags=pick(dice, 1, 1, 1, 0),
+                fragment_offset=8 * pick(dice, 0, 1, 2, 3, dice.below(8192)),
+            )
+            if dice.below(10) == 0:
+                packet = wreck(packet, dice)
+            items.append(pick(dice, packet, Packet(b"x" * 14 + packet, offset=14)))
+        return items
+
+    def malformed(self) -> list[Any]:
+        whole = ip_packet(THEM, US, 17, bytes(9), flags=1)
+        return [b"", whole[:19], whole, b"\x65" + whole[1:], whole[:-8]]
+
+    def counters(self, machine: Any) -> dict[str, int]:
+        return dict(machine._counters.as_dict())
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        return [
+            ("datagrams", len(machine), self.CONFIG.max_datagrams),
+            ("bytes", machine.held_bytes, self.CONFIG.max_bytes),
+        ]
+
+
+TCP_KINDS = (
+    "Accepted",
+    "Connected",
+    "DataReceived",
+    "EofReceived",
+    "SpaceFreed",
+    "Closed",
+    "ConnectionLost",
+)
+TCP_VERBS = ("connect", "send", "recv", "recv_chunks", "shutdown", "close", "abort")
+
+
+class TheConnection(Subject):
+    cls = Connection
+    verb_names = (*TCP_VERBS, "info", "set")
+    source_kinds = TCP_KINDS
+
+    def make(self, seed: int, trace: Trace | None = None) -> Connection:
+        conn = Connection(
+            US,
+            OUR_PORT,
+            THEM,
+            THEIR_PORT,
+            isn=IsnGenerator(Entropy.of(seed)),
+            options=OPTIONS,
+            counters=Counters(),
+            trace=trace,
+        )
+        conn.connect()
+        return conn
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        items = []
+        for _ in range(1 + dice.below(3)):
+            fields = segment_fields(memory, None, dice)
+            if dice.below(20):
+                fields["source"] = (THEM, THEIR_PORT)
+                fields["destination"] = (US, OUR_PORT)
+            items.append(at_tcp_header(fields, dice))
+        return items
+
+    def malformed(self) -> list[Any]:
+        good = tcp_segment((THEM, THEIR_PORT), (US, OUR_PORT), flags=ACK)
+        info = PacketInfo(THEM, US)
+        bad = [b"", good[:19], good[:12] + b"\x40" + good[13:], good[:-1] + b"\x01"]
+        return [Packet(data, info=info) for data in bad]
+
+    def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
+        connection_verb(machine, dice)
+
+    def counters(self, machine: Any) -> dict[str, int]:
+        return dict(machine.counters.as_dict())
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        return connection_sizes(machine)
+
+
+class TheListener(Subject):
+    cls = Listener
+    verb_names = ("pause", "resume", "close")
+    source_kinds = TCP_KINDS
+
+    def make(self, seed: int, trace: Trace | None = None) -> Listener:
+        return Listener(
+            US,
+            OUR_PORT,
+            isn=IsnGenerator(Entropy.of(seed)),
+            backlog=3,
+            options=OPTIONS,
+            counters=Counters(),
+            trace=trace,
+        )
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        items = []
+        for _ in range(1 + dice.below(4)):
+            fields = segment_fields(memory, None, dice)
+            if dice.below(3) == 0:
+                fields["flags"], fields["ack"] = SYN, 0
+                fields["source"] = (THEM, THEIR_PORT + dice.below(8))
+            fields["destination"] = (US, OUR_PORT)
+            items.append(at_tcp_header(fields, dice))
+        return items
+
+    def malformed(self) -> list[Any]:
+        return [*TheConnection().malformed(), Packet(bytes(20))]
+
+    def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
+        match dice.below(8):
+            case 0 | 1 | 2:
+                machine.pause()
+            case 3 | 4 | 5 | 6:
+                machine.resume()
+            case _:
+                if dice.below(20) == 0:
+                    machine.close()
+
+    def counters(self, machine: Any) -> dict[str, int]:
+        return dict(machine.counters.as_dict())
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        return [("children", len(machine._children), 3)]
+
+
+class TheLink(Subject):
+    cls = Link
+    verb_names = ("set", "lose", "lose_next", "partition", "heal")
+    counts_malformed = False
+
+    def make(self, seed: int, trace: Trace | None = None) -> Link:
+        link = Link(
+            seed,
+            latency="20ms",
+            jitter="5ms",
+            loss="5%",
+            reordering="5%",
+            duplication="5%",
+            corruption="5%",
+            wreckage="5%",
+            rate="1mbit",
+            queue=5,
+            capacity=20,
+        )
+        link.trace = trace
+        return link
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        items = []
+        for _ in range(1 + dice.below(6)):
+            packet = udp_packet((THEM, 1), (US, 2), dice.bytes(dice.below(200)))
+            items.append((dice.below(2), Packet.received(ethernet_frame(packet))))
+        return items
+
+    def wrap(self, data: bytes, packet: Packet) -> list[Any]:
+        return [(0, packet), (1, Packet.received(data))]
+
+    def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
+        end = dice.below(2)
+        match dice.below(4):
+            case 0:
+                machine.partition(end)
+            case 1:
+                machine.heal()
+            case 2:
+                machine.lose_next(end, 2)
+            case _:
+                machine.set(end, latency=dice.below(100 * MILLISECOND))
+
+    def counters(self, machine: Any) -> dict[str, int]:
+        counts = [machine.counts(end) for end in (0, 1)]
+        return {
+            f"{end}.{name}": getattr(counts[end], name)
+            for end in (0, 1)
+            for name in counts[end].__slots__
+        }
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        return [("held", machine.held, 2 * 20)]
+
+
+class TheStack(Subject):
+    cls = Stack
+    verb_names = ("tcp_listen", "tcp_connect", "udp_bind", "echo_open", "close")
+    source_kinds = (*TCP_KINDS, "UdpReceived", "SocketSpaceFreed")
+    MEDIUM = Medium.ETHERNET
+
+    def make(self, seed: int, trace: Trace | None = None) -> Stack:
+        config = StackConfig(
+            tcp=OPTIONS,
+            arp=ArpConfig(table_limit=4),
+            reassembly=TheReassembler.CONFIG,
+            max_connections=8,
+            max_time_wait=4,
+            max_sockets=8,
+            max_hops=8,
+        )
+        stack = Stack(config, Entropy.of(seed).bytes(32), trace=trace)
+        mac = MAC if self.MEDIUM is Medium.ETHERNET else None
+        stack.add_interface(
+            mac=mac,
+            addresses=["10.0.0.2/24"],
+            capabilities=Capabilities(medium=self.MEDIUM),
+        )
+        stack.add_route("default", via="10.0.0.1")
+        stack.tcp_listen(("", OUR_PORT), backlog=3)
+        stack.udp_bind(("", 53))
+        return stack
+
+    def framed(self, packet: bytes, dice: Entropy) -> bytes:
+        if self.MEDIUM is Medium.IP:
+            return packet
+        to = pick(dice, MAC, MAC, MAC, MAC, b"\xff" * 6, OTHER_MAC)
+        vlan = pick(dice, (), (), (), (0,), (9,))
+        return ethernet_frame(packet, source=OTHER_MAC, destination=to, vlan=vlan)
+
+    def packet(self, memory: Memory, dice: Entropy) -> bytes:
+        match dice.below(8):
+            case 0 | 1 | 2 | 3:
+                return tcp_packet(**segment_fields(memory, self.MEDIUM, dice))
+            case 4:
+                data = dice.bytes(dice.below(100))
+                return udp_packet((THEM, 99), (US, pick(dice, 53, 54)), data)
+            case 5:
+                quoted = b""
+                if memory.sent:
+                    sent = memory.sent[-1]
+                    quoted = sent.join()[sent.offset :][: 20 + dice.below(30)]
+                kind = pick(dice, 8, 8, 3, 3, 11, 4, 5, 0)
+                return icmp_packet(
+                    THEM, US, kind, dice.below(6), rest=dice.bytes(4), body=quoted
+                )
+            case 6:
+                return ip_packet(
+                    THEM,
+                    US,
+                    pick(dice, 17, 6, 1),
+                    dice.bytes(16),
+                    identification=dice.below(4),
+                    flags=pick(dice, 1, 0),
+                    fragment_offset=8 * dice.below(4),
+                )
+            case _:
+                return ip_packet(dice.bytes(4), US, dice.below(256), dice.bytes(20))
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        items = []
+        for _ in range(1 + dice.below(4)):
+            if self.MEDIUM is Medium.ETHERNET and dice.below(4) == 0:
+                frame = pick(dice, *TheArpCache().items(None, memory, dice))
+                frame = frame if isinstance(frame, bytes) else frame.join()
+            else:
+                frame = self.framed(self.packet(memory, dice), dice)
+            if dice.below(10) == 0:
+                frame = wreck(frame, dice)
+            items.append(pick(dice, frame, Packet.received(frame)))
+        return items
+
+    def malformed(self) -> list[Any]:
+        whole = tcp_packet((THEM, 1), (US, OUR_PORT), flags=SYN)
+        bad = [b"", whole[:19], b"\x99" + whole[1:], whole[:-1] + b"\1"]
+        if self.MEDIUM is Medium.IP:
+            return list(bad)
+        return [b"", *(ethernet_frame(data, destination=MAC) for data in bad[1:])]
+
+    def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
+        connections = machine.connections()
+        sockets = machine.sockets()
+        try:
+            match dice.below(12):
+                case 0 | 1 | 2 | 3 | 4 if connections:
+                    connection_verb(pick(dice, *connections), dice)
+                case 5:
+                    host = f"10.0.0.{1 + dice.below(4)}"
+                    machine.tcp_connect((host, THEIR_PORT))
+                case 6:
+                    machine.udp_bind(("", 0), reuse=bool(dice.below(2)))
+                case 7 | 8:
+                    sock = pick(dice, *sockets)
+                    if isinstance(sock, UdpSocket):
+                        sock.send_to(bytes(dice.below(3000)), ("10.0.0.1", 99))
+                        sock.receive()
+                case 9:
+                    sock = pick(dice, *sockets)
+                    if isinstance(sock, EchoSocket):
+                        sock.send_to("10.0.0.1", 1, b"ping")
+                case 10:
+                    machine.echo_open()
+                case _:
+                    nic = machine.interface("eth0")
+                    pick(dice, nic.down, nic.up, nic.up, nic.up)()
+        except (StateError, LimitError, ConnectionFailed):
+            pass
+
+    def counters(self, machine: Any) -> dict[str, int]:
+        return dict(machine.counters())
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        nic = machine.interface("eth0")
+        config = machine.config
+        return [
+            ("connections", len(machine.connections()), config.max_connections),
+            ("time-wait", len(machine.time_wait), config.max_time_wait),
+            ("sockets", len(machine.sockets()), config.max_sockets),
+            ("hops", len(machine.hops), config.max_hops),
+            ("outbox", len(nic.outbox), config.output_queue),
+            ("reassembly", machine.reassembler.held_bytes, config.reassembly.max_bytes),
+            ("neighbours", len(nic.arp.neighbours()) if nic.arp else 0, 4),
+        ]
+
+
+class TheStackOnTun(TheStack):
+    MEDIUM = Medium.IP
+
+
+SUBJECTS: tuple[Subject, ...] = (
+    TheArpCache(),
+    TheReassembler(),
+    TheConnection(),
+    TheListener(),
+    TheLink(),
+    TheStack(),
+    TheStackOnTun(),
+)
