@@ -182,7 +182,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--peer")
     made.add_argument("--size", type=int, default=0)
     made.add_argument("--streams", type=int, default=0, help="end after so many")
-    made.add_argument("--loss", default="0")
+    made.add_argument("--conditions", default="", help="loss=1%%,latency=20ms,...")
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--user-timeout", type=parse_duration, default=0)
     made.add_argument("--pause", type=parse_duration, default=0)
@@ -201,8 +201,9 @@ def open_device(args: argparse.Namespace) -> Device:
     else:
         medium = Medium.ETHERNET if kind == "tap" else Medium.IP
         device = TapDevice(name, medium=medium, host_address=args.host_address)
-    if args.loss != "0":
-        link = Link(args.seed, medium=device.capabilities.medium, loss=args.loss)
+    if args.conditions:
+        conditions = dict(part.split("=") for part in args.conditions.split(","))
+        link = Link(args.seed, medium=device.capabilities.medium, **conditions)
         device = LinkedDevice(device, link)
     return device
 

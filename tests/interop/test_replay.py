@@ -38,7 +38,7 @@ def test_a_recording_replays_byte_for_byte(lab: Lab, loss: str) -> None:
     seat = tap_seat(lab)
     path = lab.folder / "run.pcapng"
     app = ["echo", *seat.link, "--seed", "7"]
-    options = ["--loss", loss, "--record", str(path), "--streams", "1"]
+    options = ["--conditions", f"loss={loss}", "--record", str(path), "--streams", "1"]
     station = seat.ours.station(*app, *options)
     sent = lab.folder / "sent"
     sent.write_bytes(pattern(600_000))

@@ -19,6 +19,7 @@ pytestmark = [
 SIZE = 10_000_000
 SHA256 = hashlib.sha256(pattern(SIZE)).hexdigest()
 TARGET = f"{OUR_IP}:8888"
+LOSSY = ["--conditions", "loss=1%"]
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture(params=["clean", "lossy"])
 def loss(request: pytest.FixtureRequest) -> list[str]:
     """Options of the station: nothing, or 1 % loss each way."""
-    return [] if request.param == "clean" else ["--loss", "1%"]
+    return [] if request.param == "clean" else LOSSY
 
 
 def assert_received(station: Process) -> None:
@@ -92,7 +93,7 @@ def test_we_send_to_socat(seat: Seat, loss: list[str], tmp_path: Path) -> None:
 
 def test_a_transfer_has_every_checksum_right(seat: Seat, data: Path) -> None:
     """Both directions at once, lossy: what the host saw of us, read by tshark."""
-    station = seat.ours.station("echo", *seat.link, "--streams", "1", "--loss", "1%")
+    station = seat.ours.station("echo", *seat.link, "--streams", "1", *LOSSY)
     capture = seat.host.capture(seat.interface)
     small = data.with_name("small")
     small.write_bytes(pattern(SIZE)[:1_000_000])

@@ -85,9 +85,9 @@ def test_our_abort_in_mid_stream_reaches_theirs(seat: Seat) -> None:
     assert station.json()["held"] == 0
 
 
-@pytest.mark.parametrize("loss", ["0", "1%"])
-def test_two_hundred_connections_at_once(seat: Seat, loss: str) -> None:
-    options = ["--streams", "200", "--loss", loss]
+@pytest.mark.parametrize("conditions", ["loss=0", "loss=1%"])
+def test_two_hundred_connections_at_once(seat: Seat, conditions: str) -> None:
+    options = ["--streams", "200", "--conditions", conditions]
     station = seat.ours.station("echo", *seat.link, *options)
     said = seat.host.run(
         "python3",
