@@ -1,0 +1,63 @@
+"""The examples do what they say."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def start(name: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(EXAMPLES / name)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_two_hosts() -> None:
+    out, _ = start("two_hosts.py").communicate(timeout=30)
+    assert "server: 52000 bytes" in out
+    assert "packets of the client were lost" in out
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("namespace")
+def test_shout_server() -> None:
+    server = start("shout_server.py")
+    assert server.stdout is not None
+    try:
+        assert server.stdout.readline() == "listening on 10.0.0.2 port 7777\n"
+        with socket.create_connection(("10.0.0.2", 7777), timeout=10) as client:
+            client.sendall(b"can you hear me?")
+            client.shutdown(socket.SHUT_WR)
+            with client.makefile("rb") as answer:
+                assert answer.read() == b"CAN YOU HEAR ME?"
+        server.send_signal(signal.SIGINT)
+        assert server.wait(10) == 0
+    finally:
+        server.kill()
+        server.communicate()
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("namespace")
+def test_http_get() -> None:
+    with socket.create_server(("", 8000)) as server:
+        server.settimeout(10)
+        client = start("http_get.py")
+        try:
+            conn, _ = server.accept()
+        except TimeoutError:
+            client.kill()
+            raise
+        with conn:
+            assert b"GET / HTTP/1.0\r\n" in conn.recv(1000)
+            conn.sendall(b"HTTP/1.0 200 OK\r\n\r\nthe page")
+    out, _ = client.communicate(timeout=10)
+    assert out.endswith("the page")
+    assert client.returncode == 0
