@@ -6,6 +6,7 @@ answer is not read from, so its peer's window closes, and nothing is lost.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
@@ -138,7 +139,7 @@ def chargen_block() -> bytes:
     return b"".join(chargen_lines())
 
 
-class Answering:
+class Answering(ABC):
     """A datagram service. While an answer does not fit, nothing more is read."""
 
     __slots__ = ("_held", "_silent_to", "_sock")
@@ -148,9 +149,9 @@ class Answering:
         self._silent_to = silent_to
         self._held: tuple[bytes, Datagram] | None = None
 
+    @abstractmethod
     def answer(self, datagram: Datagram) -> bytes | None:
         """What to say to it; None for nothing."""
-        raise NotImplementedError
 
     def readable(self) -> None:
         while self._held is None and (datagram := self._sock.receive()) is not None:

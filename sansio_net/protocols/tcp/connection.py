@@ -165,6 +165,15 @@ class Connection:
         self.mtu = mtu
         self.gso_payload = 0  # text in the largest packet; 0: one segment
         self.path_changed(mtu, gso_max)
+        self._begin()
+        # None when alone: the flags say it all
+        self.queued = False
+        self.ready = ready
+        self.notified = notified
+        self.pending_kinds = 0
+
+    def _begin(self) -> None:
+        """Nothing has happened yet."""
         # what is owed to the peer beside text and ACKs
         self.owed = 0
         self.bare_rst_seq = 0
@@ -192,11 +201,6 @@ class Connection:
         self.hop: Any = None
         self.nic: object | None = None
         self.armed: list[object] | None = None
-        # None when alone: the flags say it all
-        self.queued = False
-        self.ready = ready
-        self.notified = notified
-        self.pending_kinds = 0
 
     def __getstate__(self) -> tuple[int, dict[str, object]]:
         return PICKLE_VERSION, {name: getattr(self, name) for name in self.__slots__}

@@ -39,8 +39,7 @@ def predicted(
     cuts: int,
 ) -> bool:
     """ESTABLISHED, next in sequence, nothing lost, no news in the window. Taken?"""
-    receiver, sender = conn.receiver, conn.sender
-    nxt = receiver.rcv_nxt
+    receiver, sender, nxt = conn.receiver, conn.sender, conn.receiver.rcv_nxt
     if (
         flags | PSH != _ACK_PSH
         or seq != nxt & MASK
@@ -51,8 +50,7 @@ def predicted(
         or conn.recovery.phase is not OPEN
     ):
         return False
-    size = len(body)
-    newly = (ack - sender.snd_una) & MASK
+    size, newly = len(body), (ack - sender.snd_una) & MASK
     if newly > sender.snd_nxt - sender.snd_una or (not newly and not size):
         # an ACK of nothing may be a duplicate, which counts
         return False
@@ -68,12 +66,10 @@ def predicted(
         if start1 != _TS1 or start2 != _TS2 or receiver.stamp_is_old(ts_val, now):
             return False
         if nxt <= receiver.last_ack_sent:
-            receiver.ts_recent = ts_val
-            receiver.ts_recent_at = now
+            receiver.ts_recent, receiver.ts_recent_at = ts_val, now
     elif options:
         return False
-    conn.heard_at = now
-    conn.keepalives = 0
+    conn.heard_at, conn.keepalives = now, 0
     una = sender.snd_una + newly
     if newly:
         progress(conn, una, ts_val, ts_ecr, now)

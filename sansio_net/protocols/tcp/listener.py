@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
 from sansio_net.addresses import format_endpoint
 from sansio_net.counters import Counters, DropReason
@@ -237,17 +238,9 @@ class Listener:
         # Second, check for an ACK
         if flags & ACK or self.closed:
             self._drop(DropReason.TCP_NO_SOCKET)
-            return reset_for(
-                seq,
-                ack,
-                flags,
-                len(body),
-                laddr=dst,
-                lport=self.lport,
-                raddr=src,
-                rport=sport,
-                options=options,
-            )
+            reset = partial(reset_for, laddr=dst, lport=self.lport)
+            size = len(body)
+            return reset(seq, ack, flags, size, raddr=src, rport=sport, options=options)
         # Third, check for a SYN
         if not flags & SYN:
             self._drop(DropReason.TCP_NO_SOCKET)
