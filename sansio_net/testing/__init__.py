@@ -5,6 +5,16 @@
 
 from .link import Conditions, Link, LinkCounts
 from .pair import Pair
+from .script import Script, ScriptError
 from .turns import Livelock, take_turn
 
-__all__ = ["Conditions", "Link", "LinkCounts", "Livelock", "Pair", "take_turn"]
+__all__ = [
+    "Conditions",
+    "Link",
+    "LinkCounts",
+    "Livelock",
+    "Pair",
+    "Script",
+    "ScriptError",
+    "take_turn",
+]

@@ -21,7 +21,7 @@ from sansio_net.protocols.tcp.events import (
     SpaceFreed,
 )
 from sansio_net.protocols.tcp.options import TcpOptions
-from sansio_net.stack import Stack, StackConfig
+from sansio_net.stack import Event, Stack, StackConfig
 from sansio_net.testing import Link, Pair
 from sansio_net.units import MINUTE, SECOND
 
@@ -59,7 +59,7 @@ class Side:
     _was_closing: bool = False
     _was_aborted: bool = False
 
-    def app(self, events: list[object], now: int) -> None:
+    def app(self, events: list[Event], now: int) -> None:
         # what was drained together with an event may follow the verb it led to
         self._was_closing = self.closing
         self._was_aborted = self.aborted and self.conn is not None
@@ -194,7 +194,7 @@ class Talk:
         ]
         self.sides = Side(stacks[0], "a"), Side(stacks[1], "b")
         a, b = self.sides
-        self.pair: Pair[object] = Pair(a.stack, b.stack, link, app_a=a.app, app_b=b.app)
+        self.pair: Pair[Event] = Pair(a.stack, b.stack, link, app_a=a.app, app_b=b.app)
         hosts = [address.split("/")[0] for address in addresses]
         self.pair.run_for(3 * SECOND)  # announcements are out
         if simultaneous:

@@ -175,13 +175,13 @@ class Drive:
     def _later(self) -> int:
         """Often what is due, sometimes a while, now and then nothing."""
         dice, now = self.dice, self.now
-        due = self.machine.next_timeout()
+        due: int | None = self.machine.next_timeout()
         kind = dice.below(8)
         if kind < 4 and due is not None:
             return max(now, due)
         step = (0, 1, MILLISECOND, 100 * MILLISECOND, 3 * SECOND, 500 * SECOND)[
             dice.below(6)
         ]
-        later = now + (dice.below(step) if step > 1 else step)
+        later: int = now + (dice.below(step) if step > 1 else step)
         # nobody may come later than next_timeout() said
         return later if due is None else min(later, max(now, due))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sansio_net import Entropy, Medium
+from sansio_net.stack import Event
 from sansio_net.testing import Conditions, Link, Pair
 from sansio_net.testing.strategies import conditions, seeds
 from sansio_net.wire.ipv4 import PROTO_TCP
@@ -78,7 +79,7 @@ def test_a_datagram_in_both_families(seed: int, payload: bytes) -> None:
             make_stack(seed, end, FAMILIES[version][end], Medium.IP, QUICK)
             for end in (0, 1)
         ]
-        pair: Pair[object] = Pair(stacks[0], stacks[1], Link(medium=Medium.IP))
+        pair: Pair[Event] = Pair(stacks[0], stacks[1], Link(medium=Medium.IP))
         host = FAMILIES[version][1].split("/")[0]
         server = stacks[1].udp_bind(("", 53))
         client = stacks[0].udp_bind(("", 0), peer=(host, 53))

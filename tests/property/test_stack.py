@@ -12,6 +12,7 @@ from hypothesis.stateful import (
 
 from sansio_net import ASAP, Entropy, Medium, Packet
 from sansio_net.counters import DropReason
+from sansio_net.stack import Event
 from sansio_net.testing import Link, Livelock, Pair, take_turn
 from sansio_net.testing.strategies import frames, packets, seeds, tcp_packets
 from sansio_net.units import MILLISECOND, SECOND
@@ -140,7 +141,7 @@ def test_two_stacks_never_loop_on_a_stray_segment(seed: int, segment: bytes) -> 
     stacks = [
         make_stack(seed, n, f"10.0.0.{n + 1}/24", Medium.IP, QUICK) for n in (0, 1)
     ]
-    pair: Pair[object] = Pair(stacks[0], stacks[1], Link(medium=Medium.IP), patience=20)
+    pair: Pair[Event] = Pair(stacks[0], stacks[1], Link(medium=Medium.IP), patience=20)
     pair.link.receive([(0, Packet.received(segment))], pair.now)
     pair.run_until_idle(limit=200)
 

@@ -1,0 +1,102 @@
+"""The public names: what is here is promised, what is not may go."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+PUBLIC: dict[str, str] = {
+    "sansio_net": "ASAP Capabilities Datagram Entropy Machine Medium Packet earliest",
+    "sansio_net.stack": """
+        Accepted Address AddressAdded AddressConflict AddressRemoved Closed Connected
+        ConnectionLost DataReceived EchoFailed EchoReplied EofReceived Event Interface
+        LinkDown LinkUp Route SocketSpaceFreed SpaceFreed Stack StackClosed StackConfig
+        UdpError UdpReceived
+    """,
+    "sansio_net.drivers": """
+        CaptureEnded Device LinkedDevice Loop MemoryDevice PcapReplayDevice
+        RawSocketDevice TapDevice Timer arrivals memory_pair run turn
+    """,
+    "sansio_net.testing": """
+        Conditions Link LinkCounts Livelock Pair Script ScriptError take_turn
+    """,
+    "sansio_net.capture": """
+        Difference Recording Replayed SentPacket feed replay
+    """,
+    "sansio_net.protocols.arp": """
+        ArpCache ArpConfig ArpEvent Claimed Conflict Neighbour NeighbourState
+        ResolutionFailed Resolved
+    """,
+    "sansio_net.protocols.icmp": """
+        EchoEvent EchoFailed EchoReplied EchoReply EchoSocket Icmp IcmpError
+        IcmpOptions IcmpRedirect TokenBucket error_for
+    """,
+    "sansio_net.protocols.udp": """
+        SocketSpaceFreed UdpError UdpEvent UdpOptions UdpReceived UdpSocket
+    """,
+    "sansio_net.protocols.tcp": """
+        TRANSITIONS Accepted Closed Connected Connection ConnectionLost DataReceived
+        EofReceived IsnGenerator Listener SpaceFreed State TcpEvent TcpInfo TcpOptions
+        TimeWaitRecord TimeWaitTable reset_for
+    """,
+}
+
+MODULES: dict[str, str] = {
+    "sansio_net.errors": """
+        AddressInUseError AddressNotAvailableError BroadcastError ChecksumError
+        ConnectionAborted ConnectionFailed ConnectionRefused ConnectionReset
+        DeviceError DeviceGone LimitError MalformedError MessageTooLongError
+        MissingExtraError NotConnectedError SansioNetError StateError TimedOut
+        TruncatedError Unreachable WireError
+    """,
+    "sansio_net.wire.checksum": """
+        add checksum ones_sum pseudo_base pseudo_sum update
+    """,
+    "sansio_net.wire.ethernet": "EthernetHeader build_ethernet parse_ethernet",
+    "sansio_net.wire.arp": "Arp build_arp parse_arp",
+    "sansio_net.wire.ipv4": """
+        Ipv4Header build_ipv4 build_options pack_header parse_ipv4 parse_options
+    """,
+    "sansio_net.wire.ipv6": "Ipv6Header build_ipv6 pack_header parse_ipv6",
+    "sansio_net.wire.ip": "ip_protocol ip_unwrap ip_wrap",
+    "sansio_net.wire.icmp": "Icmp Quoted build_icmp parse_icmp parse_quoted",
+    "sansio_net.wire.udp": "UdpHeader build_udp parse_udp",
+    "sansio_net.wire.tcp": "TcpHeader build_tcp format_flags parse_tcp",
+    "sansio_net.wire.tcp_options": """
+        SegmentOptions build_tcp_options parse_tcp_options
+    """,
+    "sansio_net.wire.segment": "flatten network_start",
+    "sansio_net.wire.summary": "Flows summary",
+}
+"""Modules whose functions and classes are public without an `__all__`."""
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_names_of_a_package(name: str) -> None:
+    module = importlib.import_module(name)
+    assert sorted(module.__all__) == sorted(PUBLIC[name].split())
+    for public in module.__all__:
+        assert hasattr(module, public)
+
+
+def defined(name: str) -> list[str]:
+    """Public classes and functions that a module defines itself."""
+    module = importlib.import_module(name)
+    return sorted(
+        key
+        for key, value in vars(module).items()
+        if not key.startswith("_")
+        and callable(value)
+        and getattr(value, "__module__", None) == name
+    )
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_names_of_a_module(name: str) -> None:
+    assert defined(name) == sorted(MODULES[name].split())
+
+
+def test_the_version_is_there() -> None:
+    module = importlib.import_module("sansio_net")
+    assert module.__version__
