@@ -80,7 +80,8 @@ class ArpMachine(RuleBasedStateMachine):
         self.n_enqueued += 1
         body = ip + self.serial.to_bytes(4, "big") + bytes(size)
         self.cache.enqueue(neighbour, Packet(body), self.now)
-        self.waiting.add(ip)
+        if neighbour.state is not NeighbourState.FAILED:
+            self.waiting.add(ip)  # else the sender knows already
 
     @rule(
         op=st.sampled_from([REQUEST, REPLY]),
@@ -158,6 +159,7 @@ class ArpMachine(RuleBasedStateMachine):
             if isinstance(event, Resolved):
                 self.waiting.discard(event.ip)
                 assert event.mac in self.said[event.ip]
+
             elif isinstance(event, ResolutionFailed):
                 self.waiting.discard(event.ip)
                 assert len(event.packets) <= self.config.queue_packets

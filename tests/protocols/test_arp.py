@@ -209,6 +209,16 @@ def test_a_failed_neighbour_fails_fast_for_a_while_then_is_asked_again() -> None
     assert lab.events() == [Resolved(PEER_IP, PEER)]
 
 
+def test_a_failed_neighbour_that_speaks_is_known_again() -> None:
+    lab = Lab()
+    neighbour = lab.cache.lookup(PEER_IP, lab.now)
+    lab.pass_time(3 * SECOND)
+    assert neighbour.state is NeighbourState.FAILED
+    lab.turn(frame(REQUEST, PEER, PEER_IP, ZERO_MAC, IP, BROADCAST_MAC))
+    assert neighbour.state is NeighbourState.STALE
+    assert lab.cache.use(neighbour, lab.now) is not None
+
+
 def test_reachable_ages_within_half_to_one_and_a_half_of_its_base() -> None:
     ages = []
     for seed in range(8):
@@ -298,6 +308,25 @@ def test_negative_advice_makes_the_next_use_ask_at_once() -> None:
     assert lab.cache.use(neighbour, lab.now) is not None
     assert neighbour.state is NeighbourState.PROBE
     assert [mac for mac, _ in lab.arps()] == [PEER]
+
+
+def test_advice_does_not_hold_up_what_was_about_to_leave() -> None:
+    lab = Lab()
+    neighbour = lab.cache.lookup(PEER_IP, lab.now)
+    lab.cache.enqueue(neighbour, Packet(b"ip"), lab.now)
+    lab.turn()
+    lab.cache.arp_arrives(REPLY, PEER, PEER_IP, OURS, IP, lab.now)
+    lab.cache.advise(neighbour)
+    assert [packet.join()[14:] for packet in lab.turn()] == [b"ip"]
+
+
+def test_who_waits_is_told_though_the_neighbour_is_gone_already() -> None:
+    lab = Lab(table_limit=1)
+    lab.cache.lookup(PEER_IP, lab.now)
+    request = (REQUEST, PEER, PEER_IP, ZERO_MAC, IP)
+    lab.cache.arp_arrives(*request, lab.now)
+    lab.cache.lookup(pack_ip("10.0.0.3"), lab.now)  # takes its place
+    assert Resolved(PEER_IP, PEER) in lab.events()
 
 
 def test_no_more_than_one_request_a_second_whatever_the_advice() -> None:

@@ -353,7 +353,7 @@ class ArpCache:
             elif isinstance(item, Claim):
                 packet = self._build_claim(item)
             else:
-                packet = self._build_request(item) or self._table.next_packet(item)
+                packet = self._build_request(item) or self._table.next_packet(item, now)
             if packet is not None:
                 return packet
             if not isinstance(item, Reply):

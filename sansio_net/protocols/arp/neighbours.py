@@ -286,15 +286,18 @@ class NeighbourTable:
             or entry.n_solicits > self._config.ucast_solicit
         )
 
-    def next_packet(self, entry: Neighbour) -> Packet | None:
+    def next_packet(self, entry: Neighbour, now: int) -> Packet | None:
         """The oldest packet that waited for a neighbour now known, as a frame."""
-        if not entry.packets or entry.header is None:
+        if not entry.packets:
+            return None
+        header = entry.header or self.use(entry, now)
+        if header is None:
             return None
         packet = self._take(entry)
-        size = len(entry.header)
+        size = len(header)
         start = packet.csum_start + size if packet.csum == CSUM_PARTIAL else 0
         return Packet(
-            entry.header + packet.head,
+            header + packet.head,
             packet.body,
             packet.offset + size,
             packet.gso_size,
@@ -324,7 +327,7 @@ class NeighbourTable:
 
     def _settle(self, entry: Neighbour, state: NeighbourState, now: int) -> None:
         """Its MAC is known now: tell who waits, send what waits."""
-        waited_for = entry.state is _INCOMPLETE or entry.state is _FAILED
+        waited_for = entry.state is _INCOMPLETE
         self._become(entry, state, now)
         entry.asking = False
         if waited_for and entry.mac is not None:
@@ -345,8 +348,8 @@ class NeighbourTable:
         self._settle(entry, _REACHABLE, now)
 
     def _may_resolve(self) -> bool:
-        """Whoever waits is told of a failure, so those not yet told count as well."""
-        owed = len(self.failed) + len(self._pools[_INCOMPLETE])
+        """Whoever waits is told how it ends, so those not yet told count as well."""
+        owed = len(self.failed) + len(self.resolved) + len(self._pools[_INCOMPLETE])
         return owed < 2 * self._config.table_limit
 
     def _resolve(self, entry: Neighbour, now: int) -> None:
@@ -435,7 +438,6 @@ class NeighbourTable:
         entry.mac = None
         entry.link_header = b""
         entry.asking = False
-        self.resolved.pop(entry.ip, None)
         if waited_for or entry.packets:
             self._report_waiting(entry, waited_for)
 
@@ -475,10 +477,10 @@ class NeighbourTable:
         """
         config = self._config
         self._counters.drop(DropReason.NEIGHBOUR_UNREACHABLE, len(packets))
-        self.resolved.pop(ip, None)
         failed = self.failed
         if not owed and ip not in failed and len(failed) >= config.table_limit:
             return
+        self.resolved.pop(ip, None)
         reported = failed.setdefault(ip, [])
         for packet in packets:
             size = len(packet)
