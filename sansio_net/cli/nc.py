@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import deque
@@ -157,7 +158,7 @@ class Peer:
         return 0
 
     def stopped(self, number: int) -> int:
-        return INTERRUPTED if number == 2 else TERMINATED
+        return INTERRUPTED if number == signal.SIGINT else TERMINATED
 
 
 class Stream(Peer):
@@ -174,6 +175,7 @@ class Stream(Peer):
         self._held: memoryview | None = None
         self._peer_ended = False
         self._closed = False
+        self._status = OK
         self.idle.what = f"connect to {host} port {port} (tcp) failed"
         stack = session.stack
         if host:
@@ -228,11 +230,13 @@ class Stream(Peer):
     def _lost(self, error: SansioNetError) -> None:
         words = getattr(error, "strerror", None) or error
         say(f"{self.idle.what}: {words}" if not self.idle.is_connected else str(words))
+        self._status = FAILED
+        self._closed = True
         self._input.pause()
-        self.session.finish(FAILED)
+        self._output.wake()  # what had arrived is still written
 
     def _typed(self, data: bytes, now: int) -> None:
-        if self.session.finishing or self._conn is None:
+        if self.session.finishing or self._closed or self._conn is None:
             self._input.pause()
         elif not data:
             self._end_input()
@@ -242,9 +246,15 @@ class Stream(Peer):
             self._send_held()
 
     def _end_input(self) -> None:
-        if self._conn is not None and not self._closed:
-            self._conn.shutdown()
+        self._shutdown()
         self._maybe_over()
+
+    def _shutdown(self) -> None:
+        if self._conn is not None:
+            try:
+                self._conn.shutdown()
+            except SansioNetError:
+                pass  # it failed; its event is on the way
 
     def _send_held(self) -> None:
         conn, held = self._conn, self._held
@@ -284,13 +294,12 @@ class Stream(Peer):
             return
         if self._closed:
             self._input.pause()
-            self.session.finish(OK)
+            self.session.finish(self._status)
         elif self._peer_ended and self._listener is not None and self._is_drained():
             # as netcat's listener does: the peer is gone, nothing waits for it
             self._input.pause()
             self._input.ended = True
-            if self._conn is not None:
-                self._conn.shutdown()
+            self._shutdown()
 
     def _is_drained(self) -> bool:
         if self._input.ended or self._held is not None:

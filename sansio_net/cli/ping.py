@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import signal
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from math import sqrt
@@ -114,9 +116,7 @@ def command(args: Namespace) -> int:
 
 
 def print_error(text: str) -> None:
-    from sys import stderr
-
-    print(f"ping: {text}", file=stderr, flush=True)
+    print(f"ping: {text}", file=sys.stderr, flush=True)
 
 
 class Ping:
@@ -239,7 +239,7 @@ class Ping:
 
     def stopped(self, number: int) -> int:
         self._statistics()
-        return INTERRUPTED if number == 2 else TERMINATED
+        return INTERRUPTED if number == signal.SIGINT else TERMINATED
 
     def _statistics(self) -> None:
         sent, received = self._n_sent, self._n_received

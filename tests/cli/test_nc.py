@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from sansio_net.drivers import Loop, TapDevice
+from sansio_net.protocols.tcp import Connection
+from sansio_net.stack import Accepted, Closed, Event, Stack
+from sansio_net.units import MILLISECOND
+
 from .conftest import B, Wire
 
 DATA = random.Random(1).randbytes(1_000_000)
@@ -64,6 +69,37 @@ def test_a_reader_that_does_not_read_stops_the_sender(wire: Wire) -> None:
     assert got == rest[:written]
     assert server.finish(b"")[0] == 0
     assert client.finish()[0] == 0
+
+
+def test_what_came_before_a_reset_is_written(wire: Wire) -> None:
+    """The peer resets once we have everything, and nobody reads our output yet."""
+    client = wire.a("nc", B, "8888")
+    device = TapDevice.from_fd(os.dup(wire.ends[1].fileno()))
+    stack = Stack(seed=bytes(32))
+    nic = stack.add_interface(addresses=[f"{B}/24"])
+    stack.tcp_listen(("", 8888))
+    conns: list[Connection] = []
+
+    def app(events: list[Event], now: int) -> bool:
+        for event in events:
+            if isinstance(event, Accepted):
+                conns.append(event.conn)
+                assert event.conn.send(DATA[:300_000]) == 300_000
+        return any(isinstance(event, Closed) for event in events)
+
+    def reset(now: int) -> None:
+        if conns and not conns[0].info().unacked:
+            conns[0].abort()
+        else:
+            loop.call_at(now + MILLISECOND, reset)
+
+    with Loop(stack, {nic: device}) as loop:
+        loop.call_at(0, reset)
+        loop.run(app)
+    status, out, err = client.finish_bytes()
+    assert (status, err) == (1, "nc: Connection reset by peer\n")
+    assert out == DATA[:300_000]
+    device.close()
 
 
 def test_refused(wire: Wire) -> None:
