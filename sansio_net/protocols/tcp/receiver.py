@@ -113,7 +113,7 @@ class Receiver:
         nxt = self.rcv_nxt
         if self.fin_seq is not None and seq + len(text) > self.fin_seq:
             text = text[: max(0, self.fin_seq - seq)]  # nothing follows a FIN
-            if seq + len(text) <= nxt:
+            if not text or seq + len(text) <= nxt:
                 return 0
         if seq > nxt:
             return self._take_early(seq, text)

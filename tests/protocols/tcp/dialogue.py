@@ -96,7 +96,7 @@ class Talk:
         talk = cls(**kwargs)
         talk.conn.connect()
         talk.us("S", seq=0)
-        talk.peer("S.", seq=0, ack=1, wnd=wnd, mss=mss)
+        talk.peer("S.", seq=0, ack=1, wnd=wnd, mss=mss, sack_permitted=True)
         talk.us(".", seq=1, ack=1, data=b"")
         talk.events("Connected")
         return talk
