@@ -22,7 +22,7 @@ from sansio_net.wire.segment import flatten
 
 from . import upkeep
 from .fragments import DONT_FRAGMENT, fragment
-from .hops import Hop, find_hop, next_ident, source_on
+from .hops import Hop, find_hop, may_send, next_ident, source_on
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -64,17 +64,15 @@ def _connection_speaks(
 ) -> None:
     """One packet of a connection, or none and it leaves the ready queue."""
     stack = nic.stack
-    hop = connection.hop
+    hop: Hop | None = connection.hop
     if hop is None or hop.version != stack.routes.version:
-        upkeep.route_connection(stack, connection, now)
-        hop = connection.hop
+        hop = upkeep.route_connection(stack, connection)
         if hop is None:
-            upkeep.settle_connection(stack, connection)
+            upkeep.no_way(stack, connection, now)
             return
-        if hop.nic is not nic:
-            connection.ready = hop.nic.ready
-            hop.nic.ready.append(connection)
-            return
+    if hop.nic is not nic:
+        _move(connection, hop.nic)
+        return
     header = hop.link_header(now)
     if header is None:
         _wait_for_neighbour(nic, connection, hop, now)
@@ -110,6 +108,22 @@ def _connection_speaks(
     out.append(packet)
 
 
+def _move(connection: Connection, nic: Interface) -> None:
+    connection.ready = nic.ready
+    nic.ready.append(connection)
+
+
+def moves(nic: Interface, connection: Connection) -> bool:
+    """Does it leave a blocked interface, because routes name another one now?"""
+    if not upkeep.is_stale(nic.stack, connection.hop):
+        return False
+    hop = upkeep.route_connection(nic.stack, connection)
+    if hop is None or hop.nic is nic:
+        return False
+    _move(connection, hop.nic)
+    return True
+
+
 def _wait_for_neighbour(
     nic: Interface, connection: Connection, hop: Hop, now: int
 ) -> None:
@@ -119,7 +133,7 @@ def _wait_for_neighbour(
         connection.queued = False
         connection.unreachable(Unreachable(), now)
     else:
-        nic.parked.setdefault(hop.next_hop, []).append(connection)
+        upkeep.park(nic, hop.next_hop, connection)
         connection.blocked(now)
     upkeep.settle_connection(nic.stack, connection)
 
@@ -144,23 +158,26 @@ def _prepend(packet: Packet, header: bytes, top: bytes) -> None:
 
 
 def _socket_speaks(nic: Interface, sender: Sender, now: int) -> None:
-    """One datagram of a socket: it goes out by the interface its route names."""
-    stack = nic.stack
+    """One datagram of a socket; one that has no more leaves the ready queue."""
     assert not isinstance(sender, Connection)
+    if send_datagram(nic.stack, sender, now):
+        nic.ready.append(sender)
+
+
+def send_datagram(stack: Stack, sender: UdpSocket | EchoSocket, now: int) -> bool:
+    """It goes out by the interface its route names; False: there is none to send."""
     packet = sender.emit(now)
     if packet is None:
-        retire(stack, sender)
-        return
-    nic.ready.append(sender)
-    protocol = ipv4.PROTO_UDP if isinstance(sender, UdpSocket) else ipv4.PROTO_ICMP
-    send(stack, packet, protocol, now, nic=stack.named(sender.nic))
-
-
-def retire(stack: Stack, sender: UdpSocket | EchoSocket) -> None:
-    """A socket has nothing to send any more: for now, or for ever."""
-    sender.queued = False
-    if sender.closed:
-        stack.socket_table.forget(sender)
+        sender.queued = False
+        if sender.closed:
+            stack.socket_table.forget(sender)
+        return False
+    nic = stack.named(sender.nic)
+    if nic is None and sender.nic is not None:
+        stack.tally.drop(DropReason.NO_ROUTE)  # its interface was removed
+    else:
+        send(stack, packet, sender.protocol, now, nic=nic)
+    return True
 
 
 def send(
@@ -182,7 +199,8 @@ def send(
         stack.tally.drop(DropReason.LINK_DOWN)
         return
     source = info.src or source_on(stack, hop, info.dst)
-    if not source:
+    if not source or not may_send(stack, hop, source):
+        # the address may have gone since the packet was made
         stack.tally.drop(DropReason.NO_ROUTE)
         return
     header = hop.link_header(now)

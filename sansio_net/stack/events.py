@@ -71,6 +71,39 @@ class StackClosed:
     stack: Stack
 
 
+Report: TypeAlias = LinkUp | LinkDown | AddressAdded | AddressRemoved | AddressConflict
+
+
+class Reports:
+    """Events of the Stack's own that wait. A newer one takes the place of one that
+    says the same of the same: what comes last is what is so.
+    """
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, int, str], Report] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, event: Report) -> None:
+        about = "" if isinstance(event, LinkUp | LinkDown) else event.address
+        key = type(event).__name__, event.nic.index, about
+        self._waiting.pop(key, None)
+        self._waiting[key] = event
+
+    def drop(self, nic: Interface) -> None:
+        """Nothing is said of an interface that never came to be."""
+        for key in [k for k, event in self._waiting.items() if event.nic is nic]:
+            del self._waiting[key]
+
+    def take(self) -> list[Event]:
+        taken: list[Event] = list(self._waiting.values())
+        self._waiting.clear()
+        return taken
+
+
 Event: TypeAlias = (
     Accepted
     | AddressAdded

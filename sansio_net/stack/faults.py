@@ -79,7 +79,11 @@ def neighbour_failed(
     stack: Stack, nic: Interface, ip: bytes, packets: list[Packet], now: int
 ) -> None:
     """Resolution failed: tell the connections and sockets that waited."""
-    for connection in nic.parked.pop(ip, ()):
+    for connection in nic.parked.pop(ip, {}).values():
+        if upkeep.is_stale(stack, connection.hop):
+            # the link or the routes changed meanwhile: it has to look again
+            nic.ready.append(connection)
+            continue
         connection.queued = False
         connection.unreachable(Unreachable(), now)
         upkeep.settle_connection(stack, connection)

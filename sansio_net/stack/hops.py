@@ -30,13 +30,16 @@ class Hop:
     """A cached way out: interface, next hop and how its link header is found.
 
     version: the routing table's when it was made; another version makes it stale.
+    bound: the interface that was asked for, or None. mtu: the interface's.
     header: the link header where no neighbour is needed (IP medium, groups), or None.
     """
 
-    __slots__ = ("header", "neighbour", "next_hop", "nic", "version")
+    __slots__ = ("bound", "header", "mtu", "neighbour", "next_hop", "nic", "version")
 
     def __init__(self, nic: Interface, next_hop: bytes, version: int) -> None:
         self.nic = nic
+        self.mtu = nic.mtu
+        self.bound: Interface | None = None
         self.next_hop = next_hop
         self.version = version
         self.neighbour: Neighbour | None = None
@@ -69,6 +72,7 @@ def find_hop(stack: Stack, dst: bytes, nic: Interface | None = None) -> Hop | No
         stack.tally.count("hops_flushed")
     hop = _new_hop(stack, dst, nic, version)
     if hop is not None:
+        hop.bound = nic
         stack.hops[key] = hop
     return hop
 
@@ -88,6 +92,8 @@ def _new_hop(
         hop = Hop(route.nic, route.via or dst, version)
     if group_mac is not None and hop.nic.arp is not None:
         hop.header = group_mac + hop.nic.mac + (_TYPE4 if len(dst) == 4 else _TYPE6)
+    if hop.header is None and len(hop.next_hop) != 4:
+        return None  # ARP finds IPv4 neighbours alone
     return hop
 
 
@@ -97,11 +103,14 @@ def _group_mac(stack: Stack, dst: bytes, nic: Interface | None) -> bytes | None:
         if len(dst) == 16:
             return b"\x33\x33" + dst[12:]
         return b"\x01\x00\x5e" + bytes((dst[1] & 0x7F,)) + dst[2:]
-    if dst == BROADCAST4 or any(
+    return BROADCAST_MAC if is_broadcast(stack, dst, nic) else None
+
+
+def is_broadcast(stack: Stack, dst: bytes, nic: Interface | None = None) -> bool:
+    """Is it the limited broadcast address or a subnet's of ours (on `nic`)?"""
+    return dst == BROADCAST4 or any(
         dst in one.broadcasts for one in ((nic,) if nic else stack.interfaces())
-    ):
-        return BROADCAST_MAC
-    return None
+    )
 
 
 def way_to(
@@ -117,13 +126,20 @@ def way_to(
     if hop is None:
         raise Unreachable(code=errno.ENETUNREACH)
     if any(source):
-        if source not in stack.own and not is_loopback(source):
+        if not may_send(stack, hop, source):
             raise AddressNotAvailableError
         return hop, source
     chosen = source_on(stack, hop, destination)
     if not chosen:
         raise Unreachable(f"{hop.nic.name} has no address", errno.ENETUNREACH)
     return hop, chosen
+
+
+def may_send(stack: Stack, hop: Hop, source: bytes) -> bool:
+    """Is it ours? A loopback address never leaves the host (RFC 1122 3.2.1.3 g)."""
+    if is_loopback(source):
+        return hop.nic.is_loopback
+    return source in stack.own
 
 
 def source_on(stack: Stack, hop: Hop, destination: bytes) -> bytes:

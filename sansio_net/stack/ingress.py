@@ -152,8 +152,13 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
             connection = arrival.nic.stack.connection_table.get(
                 frame[at + 12 : at + 24]
             )
-            if connection is not None and connection.nic is arrival.nic:
-                # an established pair of addresses was validated when it began
+            if (
+                connection is not None
+                and connection.nic is arrival.nic
+                and dst in arrival.nic.local
+                and not arrival.group
+            ):
+                # the peer's address was validated when the connection began
                 tcp_arrives(arrival, at + 20, now, connection)
                 return
     elif ihl > 20 and not _options_allowed(arrival, at, ihl):
@@ -240,7 +245,12 @@ def classify(arrival: Arrival) -> bool:
         arrival.group = True
         if dst == b"\xe0\x00\x00\x01":  # all systems: every host is in (RFC 1112 4)
             return True
-    elif stack.config.weak_host and dst in stack.own and not arrival.group:
+    elif (
+        stack.config.weak_host
+        and dst in stack.own
+        and not is_loopback(dst)  # RFC 1122 3.2.1.3 (g): not from outside
+        and not arrival.group
+    ):
         return True
     arrival.drop(DropReason.NOT_FOR_US)
     return False

@@ -16,12 +16,15 @@ from sansio_net.addresses import (
     directed_broadcast,
     format_ip,
     format_mac,
+    is_loopback,
     is_unicast,
     mask_ip,
     pack_interface,
     pack_ip,
+    pack_mac,
 )
 from sansio_net.counters import DropReason
+from sansio_net.entropy import Entropy
 from sansio_net.errors import LimitError, StateError
 from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.protocols.arp import (
@@ -42,7 +45,6 @@ from .events import (
     LinkDown,
     LinkUp,
 )
-from .routes import Route
 
 if TYPE_CHECKING:
     from .stack import Stack
@@ -55,12 +57,15 @@ InterfaceAddress: TypeAlias = str | IPv4Interface | IPv6Interface
 
 @dataclass(slots=True)
 class Address:
-    """An address of an interface. `usable` is False while RFC 5227 probes for it."""
+    """An address of an interface. `usable` is False while RFC 5227 probes for it, which
+    it does whenever a link comes up if `probe` was asked for.
+    """
 
     ip: bytes
     prefixlen: int
     usable: bool = True
     broadcast: bytes | None = None
+    probe: bool = False
 
     def __str__(self) -> str:
         return f"{format_ip(self.ip)}/{self.prefixlen}"
@@ -99,6 +104,7 @@ class Interface:
         "rx_bytes",
         "rx_packets",
         "seen",
+        "seen_version",
         "silenced",
         "stack",
         "tx_bytes",
@@ -131,11 +137,12 @@ class Interface:
         self.broadcasts: dict[bytes, Address] = {}  # directed broadcasts
         self.ready: deque[Any] = deque()  # each Sender that wants this interface
         self.outbox: deque[Packet] = deque()  # finished packets
-        # connections by the neighbour they wait for
-        self.parked: dict[bytes, list[Connection]] = {}
+        # connections, by the neighbour they wait for and by id
+        self.parked: dict[bytes, dict[int, Connection]] = {}
         self.armed: Entry | None = None
         self.silenced = False  # the last transmit had limit 0: law 4
-        self.seen = 0  # how many in `ready` know that nothing can leave
+        # so many in `ready` know that nothing can leave by these routes
+        self.seen = self.seen_version = 0
         self.rx_packets = self.rx_bytes = self.tx_packets = self.tx_bytes = 0
         self.arp: ArpCache | None = None
         if self.medium is Medium.ETHERNET:
@@ -178,20 +185,32 @@ class Interface:
         if arp is not None and arp.pending_kinds:
             return True  # flush() found senders that wait: see settle_neighbours
         if self.blocked():
-            return len(self.ready) > self.seen
+            return self.has_unaware()
         return bool(self.ready or self.outbox or (arp is not None and arp.queued))
+
+    def has_unaware(self) -> bool:
+        """Did somebody come to send who does not know that nothing can leave?"""
+        seen = self.seen if self.seen_version == self.stack.routes.version else 0
+        return len(self.ready) > seen
 
     # -- the administrator's verbs
 
     def up(self) -> None:
+        """Raises StateError, as all verbs, for an interface that was removed."""
+        self._check_present()
         self._link(True, self.has_carrier)
 
     def down(self) -> None:
+        self._check_present()
         self._link(False, self.has_carrier)
 
     def carrier(self, up: bool) -> None:
         """The cable's state, as the device reports it."""
         self._link(self.is_up, up)
+
+    def _check_present(self) -> None:
+        if self.stack.named(self.name) is not self:
+            raise StateError(f"{self.name} was removed")
 
     def _link(self, is_up: bool, has_carrier: bool) -> None:
         before = self.is_up and self.has_carrier
@@ -201,14 +220,25 @@ class Interface:
             self.seen = 0
             self.stack.routes.version += 1  # routes over a downed interface are dead
             if not after:
-                self.stack.tally.drop(DropReason.LINK_DOWN, len(self.outbox))
-                self.outbox.clear()
+                self.discard_output()
                 if self.arp is not None:
                     self.arp.flush()  # who is there when the link returns is unknown
             self.stack.report(LinkUp(self) if after else LinkDown(self))
+            if after and self.arp is not None:
+                self._claim_again(self.arp)
+
+    def _claim_again(self, arp: ArpCache) -> None:
+        """Another network may lie behind the link: RFC 5227 2.1, 2.3."""
+        for address in self.addresses:
+            if address.probe and address.usable:
+                address.usable = False
+                self._disuse(address)
+                self.stack.report(AddressRemoved(self, str(address)))
+            arp.claim(address.ip, probe=address.probe)
 
     def set_mtu(self, mtu: int) -> None:
         """Raises ValueError outside 68..65535."""
+        self._check_present()
         self.mtu = _checked_mtu(mtu)
         self.stack.routes.version += 1
 
@@ -218,9 +248,12 @@ class Interface:
         Reports AddressAdded when usable. Raises ValueError, StateError for an address
         that is there already, LimitError.
         """
+        self._check_present()
         ip, prefixlen = pack_interface(address)
         if not is_unicast(ip):
             raise ValueError(f"{format_ip(ip)} is not an address of one host")
+        if is_loopback(ip) and not self.is_loopback:
+            raise ValueError(f"{format_ip(ip)} is a loopback address")
         if any(known.ip == ip for known in self.addresses):
             raise StateError(f"{self.name} has {format_ip(ip)} already")
         limit = self.stack.config.max_addresses
@@ -228,11 +261,12 @@ class Interface:
             raise LimitError(f"{self.name} has its maximum of addresses")
         if len(ip) == 16 and self.arp is not None:
             raise StateError("IPv6 on Ethernet needs neighbour discovery: not done yet")
-        added = Address(ip, prefixlen, False, directed_broadcast(ip, prefixlen))
-        self.addresses.append(added)
+        probe = probe and self.arp is not None
+        added = Address(ip, prefixlen, False, directed_broadcast(ip, prefixlen), probe)
         if self.arp is not None:
             self.arp.claim(ip, probe=probe)
-        if self.arp is None or not probe:
+        self.addresses.append(added)
+        if not probe:
             self._use(added)
 
     def _use(self, address: Address) -> None:
@@ -243,14 +277,7 @@ class Interface:
         stack = self.stack
         stack.own[address.ip] = self
         network = mask_ip(address.ip, address.prefixlen)
-        if not any(
-            other.usable
-            and other is not address
-            and other.prefixlen == address.prefixlen
-            and other.covers(network)
-            for other in self.addresses
-        ):
-            stack.routes.add(Route(network, address.prefixlen, self))
+        stack.routes.connect(network, address.prefixlen, self)
         stack.routes.version += 1
         if not self.is_loopback:
             stack.report(AddressAdded(self, str(address)))
@@ -276,6 +303,9 @@ class Interface:
         del self.local[address.ip]
         if stack.own.get(address.ip) is self:
             del stack.own[address.ip]
+            for nic in stack.interfaces():
+                if address.ip in nic.local:
+                    stack.own[address.ip] = nic
         self.broadcasts = {
             other.broadcast: other
             for other in self.local.values()
@@ -286,7 +316,7 @@ class Interface:
             for other in self.local.values()
         ):
             network = mask_ip(address.ip, address.prefixlen)
-            stack.routes.remove(network, address.prefixlen, self)
+            stack.routes.disconnect(network, address.prefixlen, self)
         stack.routes.version += 1
 
     # -- inner doors
@@ -313,8 +343,7 @@ class Interface:
             return
         for event in arp.events():
             if isinstance(event, Resolved):
-                for sender in self.parked.pop(event.ip, ()):
-                    self.ready.append(sender)
+                self.ready.extend(self.parked.pop(event.ip, {}).values())
             elif isinstance(event, ResolutionFailed):
                 faults.neighbour_failed(stack, self, event.ip, event.packets, now)
             elif isinstance(event, Claimed):
@@ -333,27 +362,36 @@ class Interface:
                     self.remove_address(str(address))
                 return
 
+    def discard_output(self) -> None:
+        """What is finished is lost, as on a cable that was pulled."""
+        if self.outbox:
+            self.stack.tally.drop(DropReason.LINK_DOWN, len(self.outbox))
+            self.outbox.clear()
+
     def note_blocked(self, now: int) -> None:
         """Tell those who came to send that they cannot (law 4).
 
-        A connection's deadlines run on. A datagram waits while the device is merely
-        full; without a link it is lost, as on a cable that was pulled.
+        A connection's deadlines run on, if there is no other way by now. A datagram
+        waits while the device is merely full; without a link it is lost, as on a cable
+        that was pulled.
         """
         ready, stack = self.ready, self.stack
+        has_link = self.is_up and self.has_carrier
         for _ in range(len(ready)):
             sender = ready.popleft()
             if isinstance(sender, Connection):
-                ready.append(sender)
-                if not sender.done:
+                if upkeep.is_over(sender):
+                    sender.queued = False
+                elif not egress.moves(self, sender):
+                    ready.append(sender)
                     sender.blocked(now)
                 upkeep.settle_connection(stack, sender)
-            elif self.silenced:
+            elif has_link:
                 ready.append(sender)
             else:
-                while sender.emit(now) is not None:
-                    stack.tally.drop(DropReason.LINK_DOWN)
-                egress.retire(stack, sender)
-        self.seen = len(ready)
+                while egress.send_datagram(stack, sender, now):
+                    pass
+        self.seen, self.seen_version = len(ready), stack.routes.version
 
     # -- the interface stands for its ARP cache in the Stack's heap of deadlines
 
@@ -364,6 +402,18 @@ class Interface:
         assert self.arp is not None
         self.arp.handle_timeout(now)
         self.settle_neighbours(now)
+
+
+def mac_of(mac: str | bytes | None, entropy: Entropy) -> bytes:
+    """An interface's MAC: as given, else from the entropy. Raises ValueError."""
+    if mac is None:
+        # locally administered, unicast (IEEE 802-2014 8.4)
+        random = entropy.bytes(6)
+        return bytes((random[0] & 0xFC | 0x02,)) + random[1:]
+    packed = pack_mac(mac)
+    if packed[0] & 1:
+        raise ValueError("a group address is not an interface's MAC")
+    return packed
 
 
 def _checked_mtu(mtu: int) -> int:

@@ -61,6 +61,22 @@ class RouteTable:
         """Raises LimitError when full, StateError for a route that is there already."""
         if self.n_routes >= self._limit:
             raise LimitError("the routing table is full")
+        if self.find(route.network, route.prefixlen, route.nic, route.via) is not None:
+            raise StateError(f"the route exists: {route}")
+        self._insert(route)
+
+    def connect(self, network: bytes, prefixlen: int, nic: Interface) -> None:
+        """An address's subnet is on `nic`. Addresses have a bound of their own."""
+        if self.find(network, prefixlen, nic, b"") is None:
+            self._insert(Route(network, prefixlen, nic))
+
+    def disconnect(self, network: bytes, prefixlen: int, nic: Interface) -> None:
+        """It is no longer, if somebody did not say so before."""
+        route = self.find(network, prefixlen, nic, b"")
+        if route is not None:
+            self._forget(route)
+
+    def _insert(self, route: Route) -> None:
         size, prefixlen = len(route.network), route.prefixlen
         shift = size * 8 - prefixlen
         table = self._tables.get((size, prefixlen))
@@ -69,20 +85,33 @@ class RouteTable:
             self._lengths[size].append((prefixlen, shift))
             self._lengths[size].sort(reverse=True)
         routes = table.setdefault(int.from_bytes(route.network, "big") >> shift, [])
-        if any(r.nic is route.nic and r.via == route.via for r in routes):
-            raise StateError(f"the route exists: {route}")
         routes.append(route)
         routes.sort(key=lambda r: r.metric)  # stable: the older wins a tie
         self.n_routes += 1
         self.version += 1
 
-    def remove(self, network: bytes, prefixlen: int, nic: Interface | None) -> Route:
-        """Forget one route; `nic` None means whichever. Raises StateError."""
+    def remove(
+        self,
+        network: bytes,
+        prefixlen: int,
+        nic: Interface | None = None,
+        via: bytes | None = None,
+    ) -> Route:
+        """Forget one route; None means whichever. Raises StateError."""
+        route = self.find(network, prefixlen, nic, via)
+        if route is None:
+            raise StateError(f"no such route: {format_ip(network)}/{prefixlen}")
+        self._forget(route)
+        return route
+
+    def find(
+        self, network: bytes, prefixlen: int, nic: Interface | None, via: bytes | None
+    ) -> Route | None:
+        """The best route to exactly this network; None means whichever."""
         for route in self._at(network, prefixlen):
-            if nic is None or route.nic is nic:
-                self._forget(route)
+            if nic in (None, route.nic) and via in (None, route.via):
                 return route
-        raise StateError(f"no such route: {format_ip(network)}/{prefixlen}")
+        return None
 
     def remove_interface(self, nic: Interface) -> None:
         for route in [route for route in self if route.nic is nic]:

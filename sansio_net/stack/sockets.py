@@ -6,17 +6,28 @@ gets nothing and is forgotten as soon as somebody passes by.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable
 from hashlib import blake2s
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from sansio_net.addresses import BROADCAST4
-from sansio_net.errors import AddressInUseError, LimitError
+from sansio_net.addresses import (
+    SocketAddress,
+    is_loopback,
+    is_multicast,
+    pack_endpoint,
+)
+from sansio_net.errors import (
+    AddressInUseError,
+    AddressNotAvailableError,
+    LimitError,
+    Unreachable,
+)
 from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.tcp import Connection, Listener
 from sansio_net.protocols.udp import UdpSocket
 
-from .hops import way_to
+from .hops import is_broadcast, way_to
 from .upkeep import connection_key
 
 if TYPE_CHECKING:
@@ -44,17 +55,30 @@ class SocketRouter:
 
     def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
         stack, socket = self._stack, self.socket
-        hop, chosen = way_to(stack, destination, source, stack.named(nic))
+        bound = stack.named(nic)
+        if bound is None and nic is not None:
+            raise Unreachable(f"no such interface: {nic}", errno.ENODEV)
+        hop, chosen = way_to(stack, destination, source, bound)
         if socket is not None and not socket.queued:
             socket.ready = hop.nic.ready
         return chosen
 
     def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
-        return destination == BROADCAST4 or any(
-            destination in one.broadcasts
-            for one in self._stack.interfaces()
-            if nic is None or one.name == nic
-        )
+        return is_broadcast(self._stack, destination, self._stack.named(nic))
+
+
+def local_endpoint(stack: Stack, address: SocketAddress) -> tuple[bytes, int]:
+    """Where a socket may be bound. Raises AddressNotAvailableError, ValueError."""
+    laddr, lport = pack_endpoint(address)
+    if (
+        any(laddr)
+        and laddr not in stack.own
+        and not is_loopback(laddr)
+        and not is_multicast(laddr)
+        and not is_broadcast(stack, laddr)
+    ):
+        raise AddressNotAvailableError
+    return laddr, lport
 
 
 def fitness(bound: Listener | UdpSocket, dst: bytes, nic: Interface) -> int:

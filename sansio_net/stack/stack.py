@@ -7,23 +7,21 @@ verbs a program calls, and the inner doors through which the way in (`ingress`,
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+from itertools import count
 from typing import Any, Final
 
 from sansio_net.addresses import (
-    BROADCAST4,
     SocketAddress,
-    is_loopback,
     is_multicast,
     pack_endpoint,
     pack_ip,
-    pack_mac,
 )
 from sansio_net.counters import Counters
 from sansio_net.entropy import Entropy
 from sansio_net.errors import (
     AddressInUseError,
-    AddressNotAvailableError,
     LimitError,
     StateError,
     Unreachable,
@@ -41,11 +39,11 @@ from . import faults, upkeep
 from .closing import Closing
 from .config import StackConfig
 from .deadlines import Deadlines
-from .events import Event, StackClosed
-from .hops import IDENT_BUCKETS, Hop, way_to
-from .interface import Interface, InterfaceAddress
+from .events import Event, Report, Reports, StackClosed
+from .hops import IDENT_BUCKETS, Hop, is_broadcast, way_to
+from .interface import Interface, InterfaceAddress, mac_of
 from .routes import RouteTable, make_route
-from .sockets import SocketRouter, SocketTable
+from .sockets import SocketRouter, SocketTable, local_endpoint
 
 LO_BATCH: Final = 64  # packets that handle_timeout delivers from lo
 
@@ -103,7 +101,7 @@ class Stack:
         self.connection_table: dict[bytes, Connection] = {}
         self.touched: list[Connection] = []  # connections of the batch being received
         self.notified: list[Any] = []  # each Sender that has events
-        self._reports: list[Event] = []
+        self._reports = Reports()
         self.isn = IsnGenerator(self.entropy.child("isn"))
         self.icmp = Icmp(
             config.icmp, self.entropy.child("icmp"), self.tally, self.trace
@@ -166,7 +164,7 @@ class Stack:
         for nic in self._interfaces.values():
             if nic.arp is not None and nic.arp.pending_kinds:
                 nic.settle_neighbours(now)
-            if nic.blocked() and len(nic.ready) > nic.seen:
+            if nic.blocked() and nic.has_unaware():
                 nic.note_blocked(now)
         self._closing.handle_timeout(self, now)
 
@@ -178,7 +176,7 @@ class Stack:
         return earliest(self.deadlines.earliest(), self._closing.at)
 
     def events(self) -> list[Event]:
-        out, self._reports = self._reports, []
+        out = self._reports.take()
         if self.notified:
             batch = self.notified[:]
             self.notified.clear()  # the list is shared with the parts
@@ -219,23 +217,24 @@ class Stack:
         capabilities = capabilities if capabilities is not None else Capabilities()
         index = max(nic.index for nic in self._interfaces.values()) + 1
         if name is None:
-            name = f"eth{index - 2}"
+            free = (f"eth{n}" for n in count(index - 2))
+            name = next(one for one in free if one not in self._interfaces)
         if name in self._interfaces:
             raise StateError(f"there is an interface {name} already")
         packed = b""
         if capabilities.medium is Medium.ETHERNET:
-            random = self.entropy.child(f"mac.{index}").bytes(6)
-            # locally administered, unicast (IEEE 802-2014 8.4)
-            default = bytes((random[0] & 0xFC | 0x02,)) + random[1:]
-            packed = pack_mac(mac) if mac is not None else default
-            if packed[0] & 1:
-                raise ValueError("a group address is not an interface's MAC")
+            packed = mac_of(mac, self.entropy.child(f"mac.{index}"))
         size = mtu if mtu is not None else capabilities.mtu
         nic = Interface(self, index, name, packed, size, capabilities)
         self._interfaces[name] = nic
         self.routes.version += 1
-        for address in addresses:
-            nic.add_address(address, probe=probe)
+        try:
+            for address in addresses:
+                nic.add_address(address, probe=probe)
+        except Exception:
+            self.remove_interface(nic)
+            self._reports.drop(nic)
+            raise
         return nic
 
     def remove_interface(self, nic: Interface) -> None:
@@ -245,8 +244,8 @@ class Stack:
         for address in list(nic.addresses):
             nic.remove_address(str(address))
         self.routes.remove_interface(nic)
+        self.routes.version += 1
         del self._interfaces[nic.name]
-        self.deadlines.disarm(nic)
         nic.is_up = False
         upkeep.interface_gone(self, nic)
 
@@ -278,6 +277,7 @@ class Stack:
             if direct is None or direct.via:
                 raise Unreachable(f"no interface reaches {via or destination}")
             nic = direct.nic
+        self._name_of(nic)
         self.routes.add(make_route(destination, nic, via, metric))
 
     def remove_route(
@@ -285,7 +285,7 @@ class Stack:
     ) -> None:
         """Raises StateError for a route that is not there."""
         wanted = make_route(destination, nic or self.lo, via)
-        self.routes.remove(wanted.network, wanted.prefixlen, nic)
+        self.routes.remove(wanted.network, wanted.prefixlen, nic, wanted.via or None)
 
     # -- verbs: connections and sockets
 
@@ -302,7 +302,8 @@ class Stack:
         Raises AddressInUseError, AddressNotAvailableError, LimitError.
         """
         self._check_open()
-        laddr, lport = self._local(address)
+        bound = self._name_of(nic)
+        laddr, lport = local_endpoint(self, address)
         self.socket_table.check_room()
         listener = Listener(
             laddr,
@@ -315,7 +316,7 @@ class Stack:
             counters=self.tally,
             trace=self.trace,
         )
-        listener.nic = nic.name if nic is not None else None
+        listener.nic = bound
         self.socket_table.add_listener(listener)
         return listener
 
@@ -333,9 +334,13 @@ class Stack:
         """
         self._check_open()
         raddr, rport = pack_endpoint(address)
-        if not raddr or not rport:
+        if not any(raddr) or not rport:
             raise ValueError(f"a peer has an address and a port: {address!r}")
-        laddr, lport = self._local(local if local is not None else ("", 0))
+        if is_multicast(raddr) or is_broadcast(self, raddr):
+            # RFC 9293 MUST-46, RFC 1122 4.2.3.10
+            raise Unreachable(code=errno.ENETUNREACH)
+        self._name_of(nic)
+        laddr, lport = local_endpoint(self, local if local is not None else ("", 0))
         hop, laddr = way_to(self, raddr, laddr, nic)
         lport = lport or self.socket_table.connect_port(laddr, raddr, rport)
         key = upkeep.connection_key(laddr, lport, raddr, rport)
@@ -376,10 +381,13 @@ class Stack:
         Raises AddressInUseError, AddressNotAvailableError, LimitError, Unreachable.
         """
         self._check_open()
-        laddr, lport = self._local(address)
+        bound = self._name_of(nic)
+        laddr, lport = local_endpoint(self, address)
         self.socket_table.check_room()
         raddr, rport = pack_endpoint(peer) if peer is not None else (None, None)
         if raddr is not None:
+            if not any(raddr) or not rport:
+                raise ValueError(f"a peer has an address and a port: {peer!r}")
             _, laddr = way_to(self, raddr, laddr, nic)
         router = SocketRouter(self)
         router.socket = socket = UdpSocket(
@@ -387,7 +395,7 @@ class Stack:
             lport or self.socket_table.udp_port(),
             raddr=raddr,
             rport=rport,
-            nic=nic.name if nic is not None else None,
+            nic=bound,
             broadcast=broadcast,
             reuse=reuse,
             options=self.config.udp,
@@ -404,11 +412,12 @@ class Stack:
     def echo_open(self, nic: Interface | None = None) -> EchoSocket:
         """A ping socket; its identifier is its own among the stack's."""
         self._check_open()
+        bound = self._name_of(nic)
         self.socket_table.check_room()
         router = SocketRouter(self)
         router.socket = echo = EchoSocket(
             self.socket_table.echo_identifier(),
-            nic=nic.name if nic is not None else None,
+            nic=bound,
             router=router,
             id=self.next_id(),
             ready=self.lo.ready,
@@ -468,23 +477,14 @@ class Stack:
         self._last_id += 1
         return self._last_id
 
-    def report(self, event: Event) -> None:
-        """Queue an event of the Stack's own; the same is not queued twice."""
-        if event not in self._reports:
-            self._reports.append(event)
+    def report(self, event: Report) -> None:
+        """Queue an event of the Stack's own."""
+        self._reports.add(event)
 
-    def _local(self, address: SocketAddress) -> tuple[bytes, int]:
-        laddr, lport = pack_endpoint(address)
-        if (
-            any(laddr)
-            and laddr not in self.own
-            and not is_loopback(laddr)
-            and not is_multicast(laddr)
-            and not any(laddr in nic.broadcasts for nic in self.interfaces())
-            and laddr != BROADCAST4
-        ):
-            raise AddressNotAvailableError
-        return laddr, lport
+    def _name_of(self, nic: Interface | None) -> str | None:
+        if nic is not None and self._interfaces.get(nic.name) is not nic:
+            raise StateError(f"{nic.name} is not an interface of this stack")
+        return nic.name if nic is not None else None
 
     def _check_open(self) -> None:
         if self._closing.phase:

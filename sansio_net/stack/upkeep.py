@@ -15,12 +15,13 @@ from sansio_net.errors import (
     ConnectionAborted,
     Unreachable,
 )
-from sansio_net.protocols.tcp import Connection
+from sansio_net.protocols.tcp import Connection, Listener
 
-from .hops import find_hop
+from .hops import Hop, find_hop, may_send
 
 if TYPE_CHECKING:
     from .interface import Interface
+    from .sockets import Sender
     from .stack import Stack
 
 
@@ -39,7 +40,9 @@ def adopt(stack: Stack, connection: Connection, key: bytes, nic: Interface) -> b
     connection.id = stack.next_id()
     connection.nic = nic
     stack.connection_table[key] = connection
-    hop = find_hop(stack, connection.raddr)
+    listener = connection.listener
+    bound = nic if listener is not None and listener.nic is not None else None
+    hop = find_hop(stack, connection.raddr, bound)
     out = hop.nic if hop is not None else nic
     # what it already wants to send hangs in its own queue: bring it to the interface's
     connection.attach(out.ready, stack.notified)
@@ -73,6 +76,8 @@ def forget_connection(stack: Stack, connection: Connection) -> None:
     A last ACK or RST still leaves: it hangs in its interface's ready queue till then.
     """
     stack.deadlines.disarm(connection)
+    if connection.queued and is_over(connection):
+        _unpark(connection)
     key = connection_key(
         connection.laddr, connection.lport, connection.raddr, connection.rport
     )
@@ -86,22 +91,75 @@ def forget_connection(stack: Stack, connection: Connection) -> None:
         connection.listener.child_gone(connection)
 
 
-def route_connection(stack: Stack, connection: Connection, now: int) -> None:
-    """Look the way out up again, after routes or addresses changed."""
+def is_over(connection: Connection) -> bool:
+    """Is it done, with not even a last ACK or RST to send?"""
+    return connection.done and not connection.owed and not connection.receiver.ack_now
+
+
+def park(nic: Interface, next_hop: bytes, connection: Connection) -> None:
+    """It waits for a neighbour; `queued` all the while."""
+    nic.parked.setdefault(next_hop, {})[connection.id] = connection
+
+
+def _unpark(connection: Connection) -> None:
+    hop = connection.hop
+    waiting = hop.nic.parked.get(hop.next_hop) if hop is not None else None
+    if waiting is not None and waiting.pop(connection.id, None) is not None:
+        connection.queued = False
+        if not waiting:
+            del hop.nic.parked[hop.next_hop]
+
+
+def is_stale(stack: Stack, hop: Hop | None) -> bool:
+    return hop is None or hop.version != stack.routes.version
+
+
+def route_connection(stack: Stack, connection: Connection) -> Hop | None:
+    """Look the way out up again, after routes or addresses changed.
+
+    Without one the old hop stays, to be looked up again; it knows what interface was
+    asked for.
+    """
+    old: Hop | None = connection.hop
     hop = None
     if connection.laddr in stack.own or is_loopback(connection.laddr):
-        hop = find_hop(stack, connection.raddr)
-    connection.hop = hop
+        hop = find_hop(stack, connection.raddr, old.bound if old is not None else None)
+        if hop is not None and not may_send(stack, hop, connection.laddr):
+            hop = None
     if hop is None:
-        connection.queued = False
-        connection.unreachable(Unreachable(code=errno.ENETUNREACH), now)
-        return
-    connection.path_changed(hop.nic.mtu, hop.nic.capabilities.gso_max)
+        return None
+    connection.hop = hop
+    nic = hop.nic
+    if old is None or (old.nic, old.next_hop, old.mtu) != (nic, hop.next_hop, hop.mtu):
+        # on the same path, what routers said of its MTU still holds
+        connection.path_changed(nic.mtu, nic.capabilities.gso_max)
+    return hop
+
+
+def no_way(stack: Stack, connection: Connection, now: int) -> None:
+    """There is no route: it does not wait for one."""
+    connection.queued = False
+    connection.unreachable(Unreachable(code=errno.ENETUNREACH), now)
+    settle_connection(stack, connection)
 
 
 def interface_gone(stack: Stack, nic: Interface) -> None:
+    """End its connections; who only waited there goes on elsewhere."""
+    stack.deadlines.disarm(nic)
+    nic.discard_output()
     for connection in list(stack.connection_table.values()):
         if connection.nic is nic:
             connection.finish(ConnectionAborted("its interface was removed"))
             connection.queued = False
             forget_connection(stack, connection)
+    waiting: list[Sender] = list(nic.ready)
+    for parked in nic.parked.values():
+        waiting += parked.values()
+    # `lo` is always served: from there each finds its way
+    ready = stack.lo.ready
+    for sender in (*waiting, *stack.connections(), *stack.sockets()):
+        if not isinstance(sender, Listener) and sender.ready is nic.ready:
+            sender.ready = ready
+    ready.extend(sender for sender in waiting if sender.queued)
+    nic.ready.clear()
+    nic.parked.clear()

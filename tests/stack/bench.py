@@ -111,9 +111,7 @@ class Bench:
         header = parse_tcp(syn, 34)
         lport = header.source_port
         mss = b"\x02\x04\x05\xb4"
-        answer = tcp_packet(
-            80, lport, 1000, header.seq + 1, SYN | ACK, options=mss
-        )
+        answer = tcp_packet(80, lport, 1000, header.seq + 1, SYN | ACK, options=mss)
         self.settle(ethernet(answer))
         assert connection.state is State.ESTABLISHED
         return connection
