@@ -431,6 +431,48 @@ def test_a_priority_tag_is_no_vlan() -> None:
     assert len(lab.arps(tagged + arp)) == 1
 
 
+def test_only_an_answer_to_us_proves_that_it_is_there() -> None:
+    lab = Lab()
+    neighbour = lab.cache.lookup(PEER_IP, lab.now)
+    lab.turn(frame(REPLY, PEER, PEER_IP, BROADCAST_MAC, IP, BROADCAST_MAC))
+    assert neighbour.state is NeighbourState.STALE
+    lab.cache.use(neighbour, lab.now)
+    lab.turn(frame(REQUEST, PEER, PEER_IP, ZERO_MAC, IP, BROADCAST_MAC))
+    assert neighbour.state is NeighbourState.DELAY
+    lab.turn(frame(REPLY, PEER, PEER_IP, OURS, IP))
+    assert neighbour.state is NeighbourState.REACHABLE
+
+
+def test_a_second_owner_asking_us_does_not_take_over_at_once() -> None:
+    lab = Lab()
+    neighbour = lab.reachable()
+    lab.turn(frame(REQUEST, OTHER, PEER_IP, ZERO_MAC, IP, BROADCAST_MAC))
+    assert lab.cache.neighbours() == [neighbour]
+    assert (neighbour.mac, neighbour.evicted) == (PEER, False)
+
+
+def test_confirmation_takes_advice_back() -> None:
+    lab = Lab()
+    neighbour = lab.reachable()
+    lab.now += 2 * SECOND
+    lab.cache.advise(neighbour)
+    lab.cache.confirm(neighbour, lab.now)
+    lab.pass_time(60 * SECOND)
+    lab.cache.use(neighbour, lab.now)
+    assert neighbour.state is NeighbourState.DELAY
+
+
+def test_using_a_failed_neighbour_asks_again_when_it_may() -> None:
+    lab = Lab()
+    neighbour = lab.cache.lookup(PEER_IP, lab.now)
+    lab.pass_time(3 * SECOND)
+    assert lab.cache.use(neighbour, lab.now) is None
+    assert neighbour.state is NeighbourState.FAILED
+    lab.now += SECOND
+    assert lab.cache.use(neighbour, lab.now) is None
+    assert neighbour.state is NeighbourState.INCOMPLETE
+
+
 # -- queues and bounds
 
 
@@ -558,6 +600,28 @@ def test_flush_fails_what_waits_and_keeps_the_static_ones() -> None:
     assert len(failed.packets) == 1
     assert [n.ip for n in lab.cache.neighbours()] == [pack_ip("10.0.0.9")]
     assert lab.pass_time(10 * SECOND) == []
+
+
+def test_flush_forgets_what_was_asked_for_and_every_timer() -> None:
+    lab = Lab()
+    lab.reachable()
+    lab.cache.resolve("10.0.0.3")
+    lab.cache.flush()
+    assert lab.arps() == []
+    assert lab.cache.next_timeout() is None
+
+
+def test_packets_of_failures_not_yet_taken_count() -> None:
+    lab = Lab(queue_total_bytes=1000)
+    neighbour = lab.cache.lookup(PEER_IP, lab.now)
+    lab.cache.enqueue(neighbour, Packet(bytes(800)), lab.now)
+    lab.cache.flush()
+    other = lab.cache.lookup(pack_ip("10.0.0.3"), lab.now)
+    lab.cache.enqueue(other, Packet(bytes(800)), lab.now)
+    assert lab.counters.dropped(DropReason.NEIGHBOUR_QUEUE_FULL) == 1
+    lab.events()
+    lab.cache.enqueue(other, Packet(bytes(800)), lab.now)
+    assert lab.counters.dropped(DropReason.NEIGHBOUR_QUEUE_FULL) == 1
 
 
 def test_a_static_neighbour_is_never_asked_and_never_overwritten() -> None:
@@ -832,6 +896,32 @@ def test_release_before_the_first_time_says_nothing() -> None:
     lab.cache.claim(IP, probe=True)
     lab.cache.release(IP)
     assert lab.pass_time(20 * SECOND) == []
+
+
+def test_an_announcement_of_an_address_released_meanwhile_does_not_leave() -> None:
+    lab = Lab(claimed=False)
+    lab.cache.claim(IP)
+    lab.cache.handle_timeout(lab.now)
+    lab.cache.release(IP)
+    assert lab.cache.transmit(lab.now) == []
+
+
+def test_every_kind_of_news_asks_to_be_taken() -> None:
+    lab = Lab()
+    lab.cache.receive([frame(REPLY, PEER, IP, OURS, IP)], lab.now)
+    lab.cache.transmit(lab.now)
+    assert lab.cache.next_timeout() == ASAP
+    assert len(lab.cache.events()) == 1
+    probed = pack_ip("10.0.0.9")
+    lab.cache.claim(probed, probe=True)
+    while not lab.cache.holds(probed):
+        due = lab.cache.next_timeout()
+        assert due is not None
+        lab.now = max(lab.now, due)
+        lab.cache.handle_timeout(lab.now)
+        lab.cache.transmit(lab.now)
+    assert lab.cache.next_timeout() == ASAP
+    assert lab.cache.events() == [Claimed(probed)]
 
 
 def test_a_reply_for_an_address_released_meanwhile_does_not_leave() -> None:

@@ -31,6 +31,7 @@ from sansio_net.protocols.udp import (
     UdpReceived,
     UdpSocket,
 )
+from sansio_net.protocols.udp.config import OVERHEAD
 from sansio_net.wire.checksum import ones_sum, pseudo_sum
 from sansio_net.wire.ip import ip_wrap
 from sansio_net.wire.segment import flatten
@@ -325,6 +326,39 @@ def test_a_connected_socket_raises_it_once_as_well() -> None:
         assert drained(sock) == []
 
 
+def test_reading_makes_room() -> None:
+    sock = bound(options=UdpOptions(receive_bytes=10_000))
+    for _ in range(20):
+        arrives(sock, bytes(4000))
+        arrives(sock, bytes(4000))
+        assert sock.count == 2
+        assert sock.receive() is not None
+        assert sock.receive() is not None
+
+
+def test_bounds_are_reached_exactly() -> None:
+    size = 8 + 100 + OVERHEAD
+    sock = bound(options=UdpOptions(send_bytes=3 * size, receive_bytes=3 * size - 24))
+    for _ in range(3):
+        sock.send_to(bytes(100), ("10.0.0.2", 9))
+        arrives(sock, bytes(100))
+    assert sock.count == 3
+    with pytest.raises(LimitError):
+        sock.send_to(b"", ("10.0.0.2", 9))
+    sock.set(ttl=255)
+
+
+def test_each_error_is_told_once() -> None:
+    sock = connected()
+    sock.error_arrives(Unreachable("soft"), (PEER, 9), hard=False)
+    sock.error_arrives(ConnectionRefused(), (PEER, 9))
+    told = []
+    while events := drained(sock):
+        told += [type(event.error) for event in events if isinstance(event, UdpError)]
+        assert len(told) <= 2
+    assert told == [Unreachable, ConnectionRefused]
+
+
 def test_what_was_raised_is_not_told_again() -> None:
     sock = connected()
     sock.error_arrives(ConnectionRefused(), (PEER, 9))
@@ -411,15 +445,27 @@ def test_errors_are_bounded_and_old_ones_make_room() -> None:
 # -- life
 
 
-def test_after_close_nothing_comes_but_what_was_sent_leaves() -> None:
+def test_close_wakes_the_stack_to_forget_it() -> None:
+    ready: list[UdpSocket] = []
     notified: list[UdpSocket] = []
-    sock = bound(notified=notified)
+    sock = bound(ready=ready, notified=notified, reuse=True)
+    assert sock.reuse
+    assert not sock.queued
+    sock.close()
+    assert ready == notified == [sock]
+
+
+def test_after_close_nothing_comes_but_what_was_sent_leaves() -> None:
+    ready: list[UdpSocket] = []
+    notified: list[UdpSocket] = []
+    sock = bound(notified=notified, ready=ready)
     arrives(sock)
     sock.send_to(b"last", ("10.0.0.2", 9))
     sock.close()
     sock.close()
     assert sock.closed
     assert notified == [sock]
+    assert ready == [sock]
     assert drained(sock) == []
     assert not arrives(sock)
     sock.error_arrives(ConnectionRefused(), (PEER, 9))
