@@ -188,13 +188,18 @@ class Talk:
         medium: Medium = Medium.ETHERNET,
         addresses: tuple[str, str] = ("10.0.0.1/24", "10.0.0.2/24"),
         simultaneous: bool = False,
+        gso_max: int = 0,
+        now: int = SECOND,
     ) -> None:
         stacks = [
-            make_stack(seed, end, addresses[end], medium, options) for end in (0, 1)
+            make_stack(seed, end, addresses[end], medium, options, gso_max)
+            for end in (0, 1)
         ]
         self.sides = Side(stacks[0], "a"), Side(stacks[1], "b")
         a, b = self.sides
-        self.pair: Pair[Event] = Pair(a.stack, b.stack, link, app_a=a.app, app_b=b.app)
+        self.pair: Pair[Event] = Pair(
+            a.stack, b.stack, link, app_a=a.app, app_b=b.app, now=now
+        )
         hosts = [address.split("/")[0] for address in addresses]
         self.pair.run_for(3 * SECOND)  # announcements are out
         if simultaneous:
@@ -234,9 +239,16 @@ class Talk:
 
 
 def make_stack(
-    seed: int, end: int, address: str, medium: Medium, options: TcpOptions
+    seed: int,
+    end: int,
+    address: str,
+    medium: Medium,
+    options: TcpOptions,
+    gso_max: int = 0,
 ) -> Stack:
+    """`gso_max`: the device cuts super-segments of that size, and does checksums."""
     entropy = Entropy.of(seed).child(f"stack{end}")
     stack = Stack(StackConfig(tcp=options), entropy.bytes(32))
-    stack.add_interface(addresses=[address], capabilities=Capabilities(medium=medium))
+    capabilities = Capabilities(medium=medium, checksum=bool(gso_max), gso_max=gso_max)
+    stack.add_interface(addresses=[address], capabilities=capabilities)
     return stack

@@ -13,6 +13,8 @@ from sansio_net import Entropy
 from sansio_net.testing import Conditions, Link
 from sansio_net.testing.strategies import conditions, seeds
 from sansio_net.units import MILLISECOND, SECOND
+from sansio_net.wire.ip import ip_unwrap
+from sansio_net.wire.tcp import SYN, parse_tcp
 
 from .conversation import GONE_WITHIN, Talk
 
@@ -100,6 +102,8 @@ def end(talk: Talk, words: tuple[str, str], heal: bool) -> None:
     script=st.lists(steps, max_size=12),
     words=st.tuples(last_words, last_words),
     heal=st.booleans(),
+    gso_max=st.sampled_from([0, 0, 65535, 5000]),
+    offload=st.booleans(),
 )
 def test_all_that_was_sent_or_a_failure_that_is_told(
     seed: int,
@@ -108,8 +112,12 @@ def test_all_that_was_sent_or_a_failure_that_is_told(
     script: list[tuple[object, ...]],
     words: tuple[str, str],
     heal: bool,
+    gso_max: int,
+    offload: bool,
 ) -> None:
-    talk = Talk(seed, bad_link(seed, bad), simultaneous=simultaneous)
+    link = bad_link(seed, bad)
+    link.set(offload=offload)  # super-segments pass whole, or are cut on the wire
+    talk = Talk(seed, link, simultaneous=simultaneous, gso_max=gso_max)
     data = Entropy.of(seed).child("data")
     try:
         for step in script:
@@ -148,3 +156,39 @@ def test_a_link_that_only_loses_some_delivers_all(
     except BaseException:
         note(talk.show())
         raise
+
+
+def first_numbers(talk: Talk) -> list[int]:
+    """Where each end's sequence numbers start, as its SYN says."""
+    starts = [0, 0]
+    for _, end, packet in talk.pair.sent:
+        if packet.join()[12:14] == b"\x08\x00":
+            segment = ip_unwrap(packet)
+            header = parse_tcp(segment.join(), segment.offset)
+            if header.flags & SYN:
+                starts[end] = header.seq
+    return starts
+
+
+@given(
+    seed=seeds(),
+    end=ends,
+    before=st.integers(0, 30_000),
+    bad=conditions(max_loss=50_000),
+)
+def test_numbers_that_wrap(seed: int, end: int, before: int, bad: Conditions) -> None:
+    """An ISN grows by one every 4 us (RFC 6528): start when it is nearly 2**32."""
+    trial = Talk(seed, bad_link(seed, bad))
+    assert trial.pair.run_until(lambda: trial.sides[1].conn is not None)
+    missing = (1 << 32) - before - first_numbers(trial)[end]
+    talk = Talk(seed, bad_link(seed, bad), now=SECOND + missing * 4_000)
+    assert talk.pair.run_until(lambda: talk.sides[1].conn is not None)
+    assert first_numbers(talk)[end] == ((1 << 32) - before) % (1 << 32)
+    for side in talk.sides:
+        side.send(bytes(range(200)) * 200)
+        side.finish()
+    assert talk.pair.run_until(lambda: all(side.gone for side in talk.sides))
+    for side in talk.sides:
+        assert side.eof
+        assert side.lost is None
+    talk.check_end()
