@@ -124,6 +124,9 @@ def fragment_arrives(arrival: Arrival, ihl: int, now: int) -> Packet | None:
         now,
     )
     stack.deadlines.arm(stack.reassembler)
+    if stack.reassembler.pending_kinds:
+        # others were due as well: the reassembler looks at the time itself
+        faults.report_reassembly(stack, now)
     if whole is None:
         return None
     header, payload = whole

@@ -15,6 +15,7 @@ from sansio_net.protocols.icmp import IcmpError, error_for
 from sansio_net.protocols.reassembly import ReassemblyTimedOut
 from sansio_net.wire import ipv4
 from sansio_net.wire.icmp import (
+    ECHO_REQUEST,
     FRAGMENTATION_NEEDED,
     HOST_UNREACHABLE,
     REASSEMBLY_EXCEEDED,
@@ -62,14 +63,14 @@ def report_reassembly(stack: Stack, now: int) -> None:
     for event in stack.reassembler.events():
         if isinstance(event, ReassemblyTimedOut) and event.data is not None:
             # RFC 1122 3.3.2: only where fragment zero is there to be quoted
-            original = event.header + bytes(event.data)
+            original, asked = event.header + bytes(event.data), event.header[16:20]
             stack.icmp.report(
                 TIME_EXCEEDED,
                 REASSEMBLY_EXCEEDED,
                 original,
                 bytes(4),
-                b"",
-                False,
+                asked,
+                asked not in stack.own,
                 now,
             )
     pump_icmp(stack, now)
@@ -142,7 +143,7 @@ def concern(
         for socket in sockets:
             socket.error_arrives(failure, peer, hard)
         return bool(sockets)
-    if quoted.protocol == ipv4.PROTO_ICMP:
+    if quoted.protocol == ipv4.PROTO_ICMP and quoted.icmp_type == ECHO_REQUEST:
         echo = stack.socket_table.echoes.get(quoted.identifier or 0)
         if echo is not None:
             echo.error_arrives(failure, quoted.destination, quoted.sequence or 0)

@@ -217,7 +217,7 @@ class UdpSocket:
         """
         if self.raddr is None or self.rport is None:
             raise NotConnectedError()
-        self._send(data, self.raddr, self.rport, b"", None, None)
+        self._send(data, self.raddr, self.rport, self._source(None), None, None)
 
     def receive(self) -> Datagram | None:
         """The next datagram, or None. Raises the pending error of a connected socket
