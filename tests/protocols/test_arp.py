@@ -10,106 +10,30 @@ import pytest
 
 from sansio_net import ASAP, Entropy, Packet
 from sansio_net.addresses import BROADCAST_MAC, ZERO_MAC, pack_ip, pack_mac
-from sansio_net.counters import Counters, DropReason
+from sansio_net.counters import DropReason
 from sansio_net.errors import LimitError, StateError
 from sansio_net.packet import CSUM_PARTIAL
 from sansio_net.protocols.arp import (
     ArpCache,
-    ArpConfig,
     ArpEvent,
-    Claimed,
-    Conflict,
-    Neighbour,
     NeighbourState,
     ResolutionFailed,
     Resolved,
 )
-from sansio_net.trace import Trace
 from sansio_net.units import MILLISECOND, SECOND
-from sansio_net.wire.arp import REPLY, REQUEST, Arp, build_arp, parse_arp
-from sansio_net.wire.ethernet import build_ethernet, parse_ethernet
+from sansio_net.wire.arp import REPLY, REQUEST, Arp, build_arp
+from sansio_net.wire.ethernet import build_ethernet
 
-OURS = pack_mac("02:00:00:00:00:01")
-PEER = pack_mac("02:00:00:00:00:02")
-OTHER = pack_mac("02:00:00:00:00:03")
-IP = pack_ip("10.0.0.1")
-PEER_IP = pack_ip("10.0.0.2")
-NONE = bytes(4)
-
-
-def frame(
-    op: int,
-    sha: bytes,
-    spa: bytes,
-    tha: bytes,
-    tpa: bytes,
-    destination: bytes = OURS,
-) -> bytes:
-    return build_ethernet(destination, sha, 0x0806) + build_arp(op, sha, spa, tha, tpa)
-
-
-class Lab:
-    """A cache whose time is told, with our address claimed and announced."""
-
-    def __init__(self, seed: int = 1, claimed: bool = True, **config: object) -> None:
-        self.counters = Counters()
-        self.trace: Trace = []
-        self.cache = ArpCache(
-            OURS,
-            config=ArpConfig(**config),  # type: ignore[arg-type]
-            entropy=Entropy.of(seed),
-            counters=self.counters,
-            trace=self.trace,
-        )
-        self.now = 100 * SECOND
-        self.news: list[ArpEvent] = []
-        if claimed:
-            self.cache.claim(IP)
-            self.pass_time(3 * SECOND)
-
-    def turn(self, *frames: bytes | Packet) -> list[Packet]:
-        """One turn at the present; events are kept in `news`."""
-        if frames:
-            self.cache.receive(list(frames), self.now)
-        self.cache.handle_timeout(self.now)
-        self.news += self.cache.events()
-        sent = self.cache.transmit(self.now, 1000)
-        self.news += self.cache.events()
-        due = self.cache.next_timeout()
-        assert due is None or due > self.now
-        return sent
-
-    def arps(self, *frames: bytes) -> list[tuple[bytes, Arp]]:
-        """(Ethernet destination, ARP packet) of what the turn sends."""
-        sent = [packet.join() for packet in self.turn(*frames)]
-        return [(parse_ethernet(one).destination, parse_arp(one, 14)) for one in sent]
-
-    def pass_time(self, delay: int) -> list[tuple[int, bytes, Arp]]:
-        """Let time pass, every deadline met; what was sent, with its time."""
-        end = self.now + delay
-        sent = [(self.now, *one) for one in self.arps()]
-        while True:
-            due = self.cache.next_timeout()
-            if due is None or due > end:
-                break
-            self.now = max(self.now, due)
-            sent += [(self.now, *one) for one in self.arps()]
-        self.now = end
-        return sent
-
-    def events(self) -> list[ArpEvent]:
-        self.news += self.cache.events()
-        news, self.news = self.news, []
-        return news
-
-    def reachable(self, ip: bytes = PEER_IP, mac: bytes = PEER) -> Neighbour:
-        """A neighbour that has just answered."""
-        neighbour = self.cache.lookup(ip, self.now)
-        self.turn()
-        self.turn(frame(REPLY, mac, ip, OURS, IP))
-        self.events()
-        assert neighbour.state is NeighbourState.REACHABLE
-        return neighbour
+from .arp_lab import (
+    IP,
+    NONE,
+    OTHER,
+    OURS,
+    PEER,
+    PEER_IP,
+    Lab,
+    frame,
+)
 
 
 def test_a_request_is_answered_by_unicast_and_its_sender_remembered() -> None:
@@ -728,210 +652,6 @@ def test_without_an_address_the_request_has_none() -> None:
     assert [arp.spa for _, arp in lab.arps()] == [NONE]
 
 
-# -- RFC 5227
-
-
-def test_a_claim_is_announced_twice_two_seconds_apart() -> None:
-    lab = Lab(claimed=False)
-    start = lab.now
-    lab.cache.claim(IP)
-    assert lab.cache.holds(IP)
-    announcement = Arp(REQUEST, OURS, IP, ZERO_MAC, IP)
-    sent = lab.pass_time(100 * SECOND)
-    assert sent == [
-        (start, BROADCAST_MAC, announcement),
-        (start + 2 * SECOND, BROADCAST_MAC, announcement),
-    ]
-    assert lab.events() == []
-
-
-def test_probing_keeps_to_the_times_of_rfc_5227() -> None:
-    probe = Arp(REQUEST, OURS, NONE, ZERO_MAC, IP)
-    waits = set()
-    for seed in range(10):
-        lab = Lab(seed, claimed=False)
-        start = lab.now
-        lab.cache.claim(IP, probe=True)
-        sent = lab.pass_time(20 * SECOND)
-        times = [at - start for at, _, _ in sent]
-        assert [arp for _, _, arp in sent[:3]] == [probe] * 3
-        assert [arp.spa for _, _, arp in sent[3:]] == [IP, IP]
-        assert 0 <= times[0] <= SECOND
-        assert SECOND <= times[1] - times[0] <= 2 * SECOND
-        assert SECOND <= times[2] - times[1] <= 2 * SECOND
-        assert times[3] - times[2] == 2 * SECOND
-        assert times[4] - times[3] == 2 * SECOND
-        assert lab.events() == [Claimed(IP)]
-        waits.add(times[0])
-    assert len(waits) == 10
-
-
-def test_a_probed_address_is_neither_answered_for_nor_used() -> None:
-    lab = Lab()
-    probed = pack_ip("10.0.0.5")
-    lab.cache.claim(probed, probe=True)
-    lab.pass_time(SECOND)
-    assert not lab.cache.holds(probed)
-    lab.pass_time(100 * MILLISECOND)
-    request = frame(REQUEST, PEER, PEER_IP, ZERO_MAC, probed, BROADCAST_MAC)
-    assert [arp for _, arp in lab.arps(request) if arp.op == REPLY] == []
-    lab.pass_time(20 * SECOND)
-    assert [arp.op for _, arp in lab.arps(request)] == [REPLY]
-
-
-@pytest.mark.parametrize(
-    "conflicting",
-    [
-        frame(REPLY, PEER, IP, OURS, NONE),
-        frame(REQUEST, PEER, IP, ZERO_MAC, PEER_IP, BROADCAST_MAC),
-        frame(REQUEST, PEER, NONE, ZERO_MAC, IP, BROADCAST_MAC),
-    ],
-)
-def test_a_conflict_while_probing_ends_the_claim(conflicting: bytes) -> None:
-    lab = Lab(claimed=False)
-    lab.cache.claim(IP, probe=True)
-    lab.pass_time(2 * SECOND)
-    lab.turn(conflicting)
-    assert lab.events() == [Conflict(IP, PEER, True)]
-    assert lab.pass_time(30 * SECOND) == []
-    assert not lab.cache.holds(IP)
-
-
-def test_our_own_probe_coming_back_is_no_conflict() -> None:
-    lab = Lab(claimed=False)
-    lab.cache.claim(IP, probe=True)
-    lab.pass_time(SECOND)
-    lab.turn(frame(REQUEST, OURS, NONE, ZERO_MAC, IP, BROADCAST_MAC))
-    lab.pass_time(20 * SECOND)
-    assert lab.events() == [Claimed(IP)]
-
-
-def test_a_probe_for_what_we_hold_is_answered() -> None:
-    lab = Lab()
-    probe = frame(REQUEST, PEER, NONE, ZERO_MAC, IP, BROADCAST_MAC)
-    assert lab.arps(probe) == [(PEER, Arp(REPLY, OURS, IP, PEER, NONE))]
-    assert lab.cache.neighbours() == []
-    assert lab.events() == []
-
-
-def test_an_address_is_defended_once_in_ten_seconds() -> None:
-    lab = Lab()
-    conflicting = frame(REQUEST, PEER, IP, ZERO_MAC, PEER_IP, BROADCAST_MAC)
-    announcement = (BROADCAST_MAC, Arp(REQUEST, OURS, IP, ZERO_MAC, IP))
-    assert lab.arps(conflicting) == [announcement]
-    for _ in range(9):
-        lab.now += SECOND
-        assert lab.arps(conflicting) == []
-    lab.now += SECOND
-    assert lab.arps(conflicting) == [announcement]
-    assert lab.cache.holds(IP)
-    assert lab.cache.neighbours() == []
-
-
-def test_a_conflict_is_told_once_however_often_it_comes() -> None:
-    lab = Lab()
-    conflicting = frame(REPLY, PEER, IP, OURS, IP)
-    lab.cache.receive([conflicting] * 50, lab.now)
-    assert lab.events() == [Conflict(IP, PEER, False)]
-    assert lab.events() == []
-
-
-def test_a_conflicting_request_for_us_is_not_answered() -> None:
-    lab = Lab()
-    sent = lab.arps(frame(REQUEST, PEER, IP, ZERO_MAC, IP, BROADCAST_MAC))
-    assert [arp.op for _, arp in sent] == [REQUEST]  # the defence
-
-
-def test_give_up_on_the_second_conflict() -> None:
-    lab = Lab(give_up_on_conflict=True)
-    conflicting = frame(REPLY, PEER, IP, OURS, IP)
-    assert len(lab.arps(conflicting)) == 1
-    assert lab.events() == [Conflict(IP, PEER, False)]
-    lab.now += 9 * SECOND
-    assert lab.arps(conflicting) == []
-    assert lab.events() == [Conflict(IP, PEER, True)]
-    assert not lab.cache.holds(IP)
-    assert lab.arps(frame(REQUEST, PEER, PEER_IP, ZERO_MAC, IP)) == []
-
-
-def test_giving_up_needs_two_conflicts_within_the_interval() -> None:
-    lab = Lab(give_up_on_conflict=True)
-    for _ in range(5):
-        lab.turn(frame(REPLY, PEER, IP, OURS, IP))
-        lab.now += 10 * SECOND
-    assert lab.cache.holds(IP)
-
-
-def test_after_ten_conflicts_probing_is_limited_to_once_a_minute() -> None:
-    lab = Lab(claimed=False)
-    starts = []
-    for n in range(14):
-        address = bytes([10, 0, 1, n + 1])
-        lab.cache.claim(address, probe=True)
-        lab.turn()
-        while True:
-            due = lab.cache.next_timeout()
-            assert due is not None
-            lab.now = due
-            if lab.arps():
-                break
-        starts.append(lab.now)
-        lab.turn(frame(REPLY, PEER, address, OURS, IP))
-    gaps = [b - a for a, b in itertools.pairwise(starts)]
-    assert all(gap <= 2 * SECOND for gap in gaps[:9])
-    # from the start of one attempt to that of the next, the random wait on top
-    assert all(59 * SECOND <= gap <= 61 * SECOND for gap in gaps[9:])
-
-
-def test_released_it_is_ours_no_longer() -> None:
-    lab = Lab()
-    lab.cache.release(IP)
-    assert lab.arps(frame(REQUEST, PEER, PEER_IP, ZERO_MAC, IP)) == []
-    lab.turn(frame(REPLY, PEER, IP, OURS, IP))
-    assert lab.events() == []
-
-
-def test_release_before_the_first_time_says_nothing() -> None:
-    lab = Lab(claimed=False)
-    lab.cache.claim(IP, probe=True)
-    lab.cache.release(IP)
-    assert lab.pass_time(20 * SECOND) == []
-
-
-def test_an_announcement_of_an_address_released_meanwhile_does_not_leave() -> None:
-    lab = Lab(claimed=False)
-    lab.cache.claim(IP)
-    lab.cache.handle_timeout(lab.now)
-    lab.cache.release(IP)
-    assert lab.cache.transmit(lab.now) == []
-
-
-def test_every_kind_of_news_asks_to_be_taken() -> None:
-    lab = Lab()
-    lab.cache.receive([frame(REPLY, PEER, IP, OURS, IP)], lab.now)
-    lab.cache.transmit(lab.now)
-    assert lab.cache.next_timeout() == ASAP
-    assert len(lab.cache.events()) == 1
-    probed = pack_ip("10.0.0.9")
-    lab.cache.claim(probed, probe=True)
-    while not lab.cache.holds(probed):
-        due = lab.cache.next_timeout()
-        assert due is not None
-        lab.now = max(lab.now, due)
-        lab.cache.handle_timeout(lab.now)
-        lab.cache.transmit(lab.now)
-    assert lab.cache.next_timeout() == ASAP
-    assert lab.cache.events() == [Claimed(probed)]
-
-
-def test_a_reply_for_an_address_released_meanwhile_does_not_leave() -> None:
-    lab = Lab()
-    request = frame(REQUEST, PEER, PEER_IP, ZERO_MAC, IP)
-    lab.cache.receive([request], lab.now)
-    lab.cache.release(IP)
-    assert lab.cache.transmit(lab.now) == []
-
-
 # -- the contract
 
 
@@ -996,3 +716,16 @@ def test_tracing_changes_nothing_and_says_what_happened() -> None:
     assert {"neighbour", "neighbour-mac", "claim"} <= kinds
     plain = (int, str, bytes, type(None))
     assert all(type(value) in plain for entry in lab.trace for value in entry)
+
+
+def test_deadlines_that_move_do_not_pile_up() -> None:
+    lab = Lab()
+    neighbour = lab.reachable()
+    for _ in range(1000):
+        lab.cache.advise(neighbour)
+        lab.cache.use(neighbour, lab.now)
+        lab.cache.confirm(neighbour, lab.now)
+    deadlines = lab.cache._table._deadlines
+    assert len(deadlines) == 1
+    assert len(deadlines._heap) <= 66
+    assert "reachable" in repr(neighbour)
