@@ -351,7 +351,7 @@ class ArpCache:
                 self._n_replies -= 1
                 packet = self._build_reply(item)
             elif isinstance(item, Claim):
-                packet = self._build_claim(item)
+                packet = self._build_claim(item, now)
             else:
                 packet = self._build_request(item) or self._table.next_packet(item, now)
             if packet is not None:
@@ -369,9 +369,9 @@ class ArpCache:
         mac, ip = reply.asker_mac, reply.asker_ip
         return self._frame(mac, REPLY, reply.ip, mac, ip)
 
-    def _build_claim(self, claim: Claim) -> Packet | None:
+    def _build_claim(self, claim: Claim, now: int) -> Packet | None:
         if claim.probing:
-            claim.probing = False
+            self._claims.probe_leaves(claim, now)
             self._counters.count("arp.probes_sent")
             return self._frame(BROADCAST_MAC, REQUEST, _ZERO_IP, ZERO_MAC, claim.ip)
         if claim.announcing:

@@ -166,7 +166,8 @@ class Claims:
             if claim.state is ClaimState.ANNOUNCING:
                 self._announce(claim, now)
             elif claim.n_sent < config.probe_num:
-                self._probe(claim, now)
+                claim.probing = True
+                self._send(claim)
             else:
                 # RFC 5227 2.1.1: nobody spoke up within ANNOUNCE_WAIT
                 claim.established = True
@@ -184,11 +185,11 @@ class Claims:
         wait = self._entropy.below(config.probe_wait + 1)
         self._deadlines.arm(claim, begin + wait)
 
-    def _probe(self, claim: Claim, now: int) -> None:
+    def probe_leaves(self, claim: Claim, now: int) -> None:
+        """A probe proves something only from when it leaves (RFC 5227 2.1.1)."""
         config = self._config
+        claim.probing = False
         claim.n_sent += 1
-        claim.probing = True
-        self._send(claim)
         if claim.n_sent < config.probe_num:
             spread = config.probe_max - config.probe_min
             delay = config.probe_min + self._entropy.below(spread + 1)
