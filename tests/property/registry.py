@@ -517,7 +517,7 @@ class TheStack(Subject):
         connections = machine.connections()
         sockets = machine.sockets()
         try:
-            match dice.below(12):
+            match dice.below(14):
                 case 0 | 1 | 2 | 3 | 4 if connections:
                     connection_verb(pick(dice, *connections), dice)
                 case 5:
@@ -536,11 +536,33 @@ class TheStack(Subject):
                         sock.send_to("10.0.0.1", 1, b"ping")
                 case 10:
                     machine.echo_open()
-                case _:
+                case 11:
                     nic = machine.interface("eth0")
                     pick(dice, nic.down, nic.up, nic.up, nic.up)()
+                case _:
+                    self.administer(machine, dice)
         except (StateError, LimitError, ConnectionFailed):
             pass
+
+    def administer(self, machine: Any, dice: Entropy) -> None:
+        """What `ip addr`, `ip link` and `ip route` do."""
+        nic = machine.interface("eth0")
+        match dice.below(8):
+            case 0 | 1:
+                nic.add_address("10.0.0.7/24", probe=bool(dice.below(2)))
+            case 2:
+                nic.remove_address("10.0.0.7")
+            case 3:
+                nic.set_mtu(pick(dice, 600, 1500))
+            case 4:
+                machine.add_route("192.168.0.0/16", via="10.0.0.3")
+            case 5:
+                machine.remove_route("192.168.0.0/16", via="10.0.0.3")
+            case 6:
+                nic.carrier(dice.below(4) > 0)
+            case _:
+                if dice.below(8) == 0:
+                    machine.close(5 * SECOND)
 
     def counters(self, machine: Any) -> dict[str, int]:
         return dict(machine.counters())
