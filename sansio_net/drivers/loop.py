@@ -222,6 +222,7 @@ class Loop(Generic[PortT, Ev]):
         self._hot_turns = 0
         self._turn_began = self._last_arrival = time.monotonic_ns()
         self._timers: list[tuple[int, int, Timer]] = []
+        self._sweep_size = 64
         self._serial = 0
         # poll, not epoll: it takes regular files too, and there are few descriptors
         kind = getattr(selectors, "PollSelector", selectors.SelectSelector)
@@ -270,6 +271,11 @@ class Loop(Generic[PortT, Ev]):
     def call_at(self, when: int, callback: Callable[[int], None]) -> Timer:
         """Call `callback(now)` before the first turn at or after `when`."""
         timer = Timer(callback)
+        if len(self._timers) >= self._sweep_size:
+            # who moves a far deadline again and again leaves many cancelled ones
+            self._timers = [one for one in self._timers if one[2].callback is not None]
+            heapq.heapify(self._timers)
+            self._sweep_size = 2 * len(self._timers) + 64
         self._serial += 1
         heapq.heappush(self._timers, (when, self._serial, timer))
         return timer
@@ -371,11 +377,13 @@ class Loop(Generic[PortT, Ev]):
         for fd in awake:
             if fd in self._watched:  # an earlier callback may have let go of it
                 self._watched[fd][1](now)
-        timers = self._timers
-        while timers and timers[0][0] <= now:
-            callback = heapq.heappop(timers)[2].callback
-            if callback is not None:
-                callback(now)
+        # a timer made by a callback belongs to the next turn, even if it is due
+        due: list[Timer] = []
+        while self._timers and self._timers[0][0] <= now:
+            due.append(heapq.heappop(self._timers)[2])
+        for timer in due:
+            if timer.callback is not None:
+                timer.callback(now)
 
     def _lose(self, nic: PortT, error: DeviceGone) -> None:
         for fd, owner in list(self._filenos.items()):

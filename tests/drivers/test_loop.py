@@ -247,6 +247,32 @@ def test_timers_run_in_order_at_their_time_before_the_turn(real: RealNet) -> Non
     assert called == [("first", 2), ("second", 2), ("late", 3)]
 
 
+def test_a_timer_that_starts_itself_again_cannot_hold_the_loop(real: RealNet) -> None:
+    called: list[int] = []
+    with real.loop(wait=lambda until: None, clock=counter()) as loop:
+
+        def again(now: int) -> None:
+            called.append(now)
+            loop.call_at(now, again)
+
+        def cancel(now: int) -> None:
+            later.cancel()
+
+        loop.call_at(1, again)
+        loop.call_at(2, cancel)
+        later = loop.call_at(2, lambda now: called.append(-now))
+        loop.call_at(4, lambda now: loop.stop())
+        loop.run(ignore)
+    assert called == [1, 2, 3, 4]
+
+
+def test_cancelled_timers_are_not_held_till_their_time(real: RealNet) -> None:
+    with real.loop(clock=counter()) as loop:
+        for n in range(10_000):
+            loop.call_at(10**18 + n, lambda now: None).cancel()
+        assert len(loop._timers) < 200
+
+
 def test_a_cancelled_timer_does_not_wake(real: RealNet) -> None:
     waits: list[int | None] = []
     with real.loop(wait=waits.append, clock=counter()) as loop:
