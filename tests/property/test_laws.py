@@ -18,6 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sansio_net
+from sansio_net.errors import StateError
+from sansio_net.machine import PICKLE_VERSION
 
 from .broken import BREAKERS, Echo, TheEcho
 from .digests import STORED, lines
@@ -60,6 +62,15 @@ def test_a_machine_that_breaks_a_law_is_found(number: int, cls: type[Echo]) -> N
 
 def test_every_law_has_a_machine_that_breaks_it() -> None:
     assert sorted(BREAKERS) == list(range(1, len(LAWS) + 1)) == list(range(1, 9))
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=repr)
+def test_a_pickle_of_another_release_is_refused(subject: Subject) -> None:
+    machine = subject.make(1)
+    version, slots = machine.__getstate__()
+    assert version == PICKLE_VERSION
+    with pytest.raises(StateError, match="a pickle of version"):
+        subject.make(1).__setstate__((version + 1, slots))
 
 
 def machines(package: str) -> dict[str, type]:
