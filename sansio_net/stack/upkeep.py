@@ -150,7 +150,6 @@ def interface_gone(stack: Stack, nic: Interface) -> None:
     for connection in list(stack.connection_table.values()):
         if connection.nic is nic:
             connection.finish(ConnectionAborted("its interface was removed"))
-            connection.queued = False
             forget_connection(stack, connection)
     waiting: list[Sender] = list(nic.ready)
     for parked in nic.parked.values():
@@ -160,6 +159,10 @@ def interface_gone(stack: Stack, nic: Interface) -> None:
     for sender in (*waiting, *stack.connections(), *stack.sockets()):
         if not isinstance(sender, Listener) and sender.ready is nic.ready:
             sender.ready = ready
-    ready.extend(sender for sender in waiting if sender.queued)
+    for sender in waiting:
+        if isinstance(sender, Connection) and is_over(sender):
+            sender.queued = False
+        else:
+            ready.append(sender)
     nic.ready.clear()
     nic.parked.clear()

@@ -156,6 +156,19 @@ def test_an_interface_that_cannot_be_made_leaves_nothing() -> None:
     assert stack.add_interface().name not in ("lo", "eth1")
 
 
+def test_a_lost_connection_that_waits_elsewhere_is_let_go() -> None:
+    bench = Bench()
+    other = tun(bench, "10.1.0.2/24")
+    bench.stack.add_route("192.0.2.0/24", nic=other)
+    connection = bench.stack.tcp_connect((FAR, 80))
+    bench.stack.add_route("192.0.2.0/25", nic=bench.nic)
+    spin(bench, other)
+    assert bench.nic.parked
+    bench.stack.remove_interface(other)
+    assert bench.nic.parked == {}
+    assert not connection.queued
+
+
 # -- addresses
 
 
