@@ -388,6 +388,7 @@ ODD: dict[str, st.SearchStrategy[Any]] = {
     "verb": st.sampled_from(["shutdown", "close", "abort"]),
     "emit": st.integers(0, 2),
 }
+odd_names = st.sampled_from(["seq", "seq", "seq", "flags", *sorted(ODD)])
 
 
 @st.composite
@@ -406,10 +407,8 @@ def segments(draw: st.DrawFn) -> dict[str, Any]:
         "verb": draw(st.sampled_from(["", "", "send", "send", "read"])),
         "emit": 9,
     }
-    if draw(st.integers(0, 3)) == 3:
-        for name in draw(
-            st.lists(st.sampled_from(sorted(ODD)), min_size=1, max_size=2)
-        ):
+    if draw(st.booleans()):
+        for name in draw(st.lists(odd_names, min_size=1, max_size=2)):
             what[name] = draw(ODD[name])
     return what
 
