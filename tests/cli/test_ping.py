@@ -71,7 +71,8 @@ def test_ctrl_c_prints_the_statistics_and_ends_with_130(wire: Wire) -> None:
     ping.interrupt()
     status, out, _ = ping.finish()
     assert status == 130
-    assert "0% packet loss" in out
+    # one may have been under way
+    assert re.search(r"[1-9]\d* packets transmitted, [1-9]\d* received", out)
     again = wire.a("ping", "-i", "0.01", B)
     again.expect(f"PING {B} ({B}) 56(84) bytes of data.")
     again.interrupt(signal.SIGTERM)
