@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sansio_net.counters import DropReason
 from sansio_net.packet import CSUM_NONE, Packet
-from sansio_net.protocols.icmp import EchoReply, IcmpError
+from sansio_net.protocols.icmp import EchoReply, IcmpError, IcmpRedirect
 from sansio_net.protocols.tcp import Connection, reset_for
 from sansio_net.wire import ipv4
 from sansio_net.wire.icmp import (
@@ -22,6 +22,7 @@ from sansio_net.wire.icmp import (
 from . import egress, faults, upkeep
 from .arrival import Arrival, Segment
 from .fragments import MORE_FRAGMENTS, unfragmented
+from .hops import redirect
 
 if TYPE_CHECKING:
     pass
@@ -151,6 +152,11 @@ def icmp_arrives(arrival: Arrival, at: int, now: int) -> None:
     )
     if isinstance(found, IcmpError):
         faults.error_arrives(arrival, found, now)
+    elif isinstance(found, IcmpRedirect):
+        if not redirect(
+            stack, nic, found.quoted.destination, found.gateway, found.source
+        ):
+            arrival.drop(DropReason.ICMP_NOT_CONCERNING)
     elif isinstance(found, EchoReply):
         echo = stack.socket_table.echoes.get(found.identifier)
         if echo is None:

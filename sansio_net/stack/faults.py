@@ -27,6 +27,7 @@ from sansio_net.wire.icmp import (
 
 from . import egress, upkeep
 from .arrival import Arrival
+from .hops import forget_gateway
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -80,6 +81,7 @@ def neighbour_failed(
     stack: Stack, nic: Interface, ip: bytes, packets: list[Packet], now: int
 ) -> None:
     """Resolution failed: tell the connections and sockets that waited."""
+    forget_gateway(stack, ip)
     for connection in nic.parked.pop(ip, {}).values():
         if upkeep.is_stale(stack, connection.hop):
             # the link or the routes changed meanwhile: it has to look again

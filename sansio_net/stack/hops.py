@@ -89,12 +89,51 @@ def _new_hop(
             return None
         hop = Hop(nic, dst, version)  # a group needs no route but an interface
     else:
-        hop = Hop(route.nic, route.via or dst, version)
+        via = stack.redirects.get(dst, route.via) if route.via else b""
+        hop = Hop(route.nic, via or dst, version)
     if group_mac is not None and hop.nic.arp is not None:
         hop.header = group_mac + hop.nic.mac + (_TYPE4 if len(dst) == 4 else _TYPE6)
     if hop.header is None and len(hop.next_hop) != 4:
         return None  # ARP finds IPv4 neighbours alone
     return hop
+
+
+def redirect(
+    stack: Stack, nic: Interface, dst: bytes, gateway: bytes, source: bytes
+) -> bool:
+    """A gateway says that another one is nearer to `dst` (RFC 1122 3.2.2.2).
+
+    False for one to be discarded: it must come from the gateway in use, over the
+    interface in use, and name a neighbour on the same subnet. Network redirects count
+    for the one host, as 3.3.1.2 (c) has it.
+    """
+    hop = find_hop(stack, dst)
+    if (
+        hop is None
+        or hop.nic is not nic
+        or hop.next_hop != source
+        or source == dst
+        or gateway in stack.own
+        or not nic.reaches(gateway)
+    ):
+        return False
+    redirects = stack.redirects
+    redirects.pop(dst, None)
+    if len(redirects) >= stack.config.max_hops:
+        del redirects[next(iter(redirects))]
+        stack.tally.count("redirects_forgotten")
+    redirects[dst] = gateway
+    stack.routes.version += 1
+    return True
+
+
+def forget_gateway(stack: Stack, gateway: bytes) -> None:
+    """It does not answer: what it was said to be nearer to goes the old way again."""
+    dead = [dst for dst, via in stack.redirects.items() if via == gateway]
+    for dst in dead:
+        del stack.redirects[dst]
+    if dead:
+        stack.routes.version += 1
 
 
 def _group_mac(stack: Stack, dst: bytes, nic: Interface | None) -> bytes | None:

@@ -321,6 +321,10 @@ class Interface:
 
     # -- inner doors
 
+    def reaches(self, ip: bytes) -> bool:
+        """Is it on a subnet of ours here?"""
+        return any(one.covers(ip) for one in self.addresses if one.usable)
+
     def source_for(self, destination: bytes) -> bytes:
         """The address to send from: one on the destination's subnet, else the first.
 

@@ -75,6 +75,7 @@ class Stack:
         "notified",
         "own",
         "reassembler",
+        "redirects",
         "routes",
         "socket_table",
         "tally",
@@ -97,6 +98,7 @@ class Stack:
         self.deadlines = Deadlines()
         self.routes = RouteTable(config.max_routes)
         self.hops: dict[tuple[bytes, int], Hop] = {}
+        self.redirects: dict[bytes, bytes] = {}  # destination -> gateway, by ICMP
         self.own: dict[bytes, Interface] = {}  # our usable addresses
         self.connection_table: dict[bytes, Connection] = {}
         self.touched: list[Connection] = []  # connections of the batch being received
