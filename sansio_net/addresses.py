@@ -108,6 +108,52 @@ def format_endpoint(address: bytes, port: int) -> tuple[str, int]:
     return (format_ip(address) if address else ""), port
 
 
+class Endpoints:
+    """The endpoints that were lately spoken of, packed and in their public form.
+
+    Text costs more than all else about a small datagram. At most `limit` are kept.
+    """
+
+    __slots__ = ("_limit", "_named", "_packed")
+
+    def __init__(self, limit: int = 1024) -> None:
+        self._limit = limit
+        self._named: dict[tuple[bytes, int], tuple[str, int]] = {}
+        self._packed: dict[SocketAddress, tuple[bytes, int]] = {}
+
+    def __len__(self) -> int:
+        return max(len(self._named), len(self._packed))
+
+    def format(self, address: bytes, port: int) -> tuple[str, int]:
+        """As `format_endpoint`."""
+        packed = address, port
+        named = self._named.get(packed)
+        if named is None:
+            self._make_room()
+            named = self._named[packed] = format_endpoint(address, port)
+            self._packed[named] = packed  # whoever answers gives it back
+        return named
+
+    def pack(self, address: SocketAddress) -> tuple[bytes, int]:
+        """As `pack_endpoint`. Raises ValueError."""
+        if type(address) is not tuple:
+            return pack_endpoint(address)
+        try:
+            packed = self._packed.get(address)
+        except TypeError:  # with something in it that is no address
+            return pack_endpoint(address)
+        if packed is None:
+            packed = pack_endpoint(address)
+            self._make_room()
+            self._packed[address] = packed
+        return packed
+
+    def _make_room(self) -> None:
+        if len(self) >= self._limit:
+            self._named.clear()
+            self._packed.clear()
+
+
 def pack_interface(text: str | IPv4Interface | IPv6Interface) -> tuple[bytes, int]:
     """``"10.0.0.2/24"`` -> (packed address, prefix length). Raises ValueError."""
     interface = ip_interface(text)

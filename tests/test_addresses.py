@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sansio_net.addresses import (
+    Endpoints,
     directed_broadcast,
     format_endpoint,
     format_ip,
@@ -137,3 +138,19 @@ def test_unicast(text: str, unicast: bool) -> None:
 def test_interface_text_is_that_of_ipaddress() -> None:
     packed, prefixlen = pack_interface("192.0.2.7/29")
     assert f"{format_ip(packed)}/{prefixlen}" == str(ip_interface("192.0.2.7/29"))
+
+
+def test_endpoints_are_remembered_both_ways_and_bounded() -> None:
+    endpoints = Endpoints(limit=8)
+    for n in range(100):
+        packed = bytes((10, 0, 0, n)), n + 1
+        named = endpoints.format(*packed)
+        assert named == format_endpoint(*packed)
+        assert endpoints.pack(named) == packed
+        assert endpoints.format(*packed) is named
+        assert endpoints.pack(("fd00::1", n, 0, 0)) == pack_endpoint(("fd00::1", n))
+        assert len(endpoints) <= 8
+    assert endpoints.pack(["10.0.0.1", 5]) == (b"\n\0\0\1", 5)
+    for bad in ((["10.0.0.1"], 5), ("10.0.0.1",), ("10.0.0.1", 70000), ("x", 1)):
+        with pytest.raises(ValueError, match=r"address|port"):
+            endpoints.pack(bad)  # type: ignore[arg-type]

@@ -31,15 +31,26 @@ class Hop:
 
     version: the routing table's when it was made; another version makes it stale.
     bound: the interface that was asked for, or None. mtu: the interface's.
+    to_all: it leads to every host of a subnet.
     header: the link header where no neighbour is needed (IP medium, groups), or None.
     """
 
-    __slots__ = ("bound", "header", "mtu", "neighbour", "next_hop", "nic", "version")
+    __slots__ = (
+        "bound",
+        "header",
+        "mtu",
+        "neighbour",
+        "next_hop",
+        "nic",
+        "to_all",
+        "version",
+    )
 
     def __init__(self, nic: Interface, next_hop: bytes, version: int) -> None:
         self.nic = nic
         self.mtu = nic.mtu
         self.bound: Interface | None = None
+        self.to_all = False
         self.next_hop = next_hop
         self.version = version
         self.neighbour: Neighbour | None = None
@@ -93,6 +104,7 @@ def _new_hop(
         hop = Hop(route.nic, via or dst, version)
     if group_mac is not None and hop.nic.arp is not None:
         hop.header = group_mac + hop.nic.mac + (_TYPE4 if len(dst) == 4 else _TYPE6)
+    hop.to_all = group_mac is BROADCAST_MAC
     if hop.header is None and len(hop.next_hop) != 4:
         return None  # ARP finds IPv4 neighbours alone
     return hop

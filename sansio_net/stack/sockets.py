@@ -12,6 +12,7 @@ from hashlib import blake2s
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from sansio_net.addresses import (
+    BROADCAST4,
     SocketAddress,
     is_loopback,
     is_multicast,
@@ -27,7 +28,7 @@ from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.tcp import Connection, Listener
 from sansio_net.protocols.udp import UdpSocket
 
-from .hops import is_broadcast, way_to
+from .hops import find_hop, is_broadcast, way_to
 from .upkeep import connection_key
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class SocketRouter:
         return chosen
 
     def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
-        return is_broadcast(self._stack, destination, self._stack.named(nic))
+        stack = self._stack
+        hop = find_hop(stack, destination, stack.named(nic))
+        return destination == BROADCAST4 if hop is None else hop.to_all
 
 
 def local_endpoint(stack: Stack, address: SocketAddress) -> tuple[bytes, int]:

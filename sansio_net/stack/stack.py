@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any, Final
 
 from sansio_net.addresses import (
+    Endpoints,
     SocketAddress,
     is_multicast,
     pack_endpoint,
@@ -20,12 +21,7 @@ from sansio_net.addresses import (
 )
 from sansio_net.counters import Counters
 from sansio_net.entropy import Entropy
-from sansio_net.errors import (
-    AddressInUseError,
-    LimitError,
-    StateError,
-    Unreachable,
-)
+from sansio_net.errors import AddressInUseError, LimitError, StateError, Unreachable
 from sansio_net.machine import ASAP, PICKLE_VERSION, earliest
 from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.protocols.icmp import EchoSocket, Icmp
@@ -60,6 +56,7 @@ class Stack:
 
     __slots__ = (
         "_closing",
+        "_endpoints",
         "_interfaces",
         "_last_id",
         "_reports",
@@ -104,6 +101,7 @@ class Stack:
         self.touched: list[Connection] = []  # connections of the batch being received
         self.notified: list[Any] = []  # each Sender that has events
         self._reports = Reports()
+        self._endpoints = Endpoints()
         self.isn = IsnGenerator(self.entropy.child("isn"))
         self.icmp = Icmp(
             config.icmp, self.entropy.child("icmp"), self.tally, self.trace
@@ -403,6 +401,7 @@ class Stack:
             options=self.config.udp,
             router=router,
             id=self.next_id(),
+            endpoints=self._endpoints,
             ready=self.lo.ready,
             notified=self.notified,
             counters=self.tally,

@@ -16,12 +16,12 @@ from typing import Final, TypeAlias
 
 from sansio_net.addresses import (
     BROADCAST4,
+    Endpoints,
     IpAddress,
     SocketAddress,
     format_endpoint,
     is_multicast,
     is_unspecified,
-    pack_endpoint,
     pack_ip,
 )
 from sansio_net.counters import Counters, DropReason
@@ -88,6 +88,7 @@ class UdpSocket:
 
     __slots__ = (
         "_counters",
+        "_endpoints",
         "_failures",
         "_n_accepted",
         "_n_taken",
@@ -133,6 +134,7 @@ class UdpSocket:
         reuse: bool = False,
         options: UdpOptions | None = None,
         id: int = 0,
+        endpoints: Endpoints | None = None,
         ready: Sink[UdpSocket] | None = None,
         notified: Sink[UdpSocket] | None = None,
         counters: Counters | None = None,
@@ -154,6 +156,7 @@ class UdpSocket:
         )
         self.closed = False
         self._router = router
+        self._endpoints = endpoints if endpoints is not None else Endpoints()
         self._counters = counters if counters is not None else Counters()
         self.trace = trace
         self._queue: deque[Datagram] = deque()
@@ -206,7 +209,7 @@ class UdpSocket:
         Raises StateError, LimitError (then SocketSpaceFreed follows), Unreachable,
         AddressNotAvailableError, BroadcastError, MessageTooLongError, ValueError.
         """
-        destination, port = pack_endpoint(address)
+        destination, port = self._endpoints.pack(address)
         if is_unspecified(destination) or not port:
             raise ValueError(f"not a destination: {address!r}")
         self._send(data, destination, port, self._source(source), ttl, tos)
@@ -293,9 +296,9 @@ class UdpSocket:
         self._queue.append(
             Datagram(
                 bytes(data),
-                format_endpoint(src, sport),
+                self._endpoints.format(src, sport),
                 # RFC 1122 4.1.3.5: the address that was asked, to answer from
-                format_endpoint(dst, self.lport),
+                self._endpoints.format(dst, self.lport),
                 nic,
                 ttl,
                 tos,
@@ -434,7 +437,7 @@ class UdpSocket:
         elif isinstance(source, str | bytes | IPv4Address | IPv6Address):
             packed = pack_ip(source)
         else:
-            packed, port = pack_endpoint(source)
+            packed, port = self._endpoints.pack(source)
             if port not in (0, self.lport):
                 raise AddressNotAvailableError()
         packed = packed or self.laddr
