@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -164,3 +165,33 @@ def test_a_port_scanner_sees_what_is_open(seat: Seat) -> None:
     assert said == "still here\n"
     assert "1 received" in seat.host.run("ping", "-c", "1", OUR_IP)
     station.stop()
+
+
+@pytest.mark.programs("nmap", "arping")
+def test_odd_packets_are_answered_as_a_host_answers_them(lab: Lab) -> None:
+    """Probes for our address, pings of every kind, scans that no state expects."""
+    seat = SEATS["tap"](lab)
+    seat.ours.station("echo", *seat.link, "--no-icmp-limit")
+    capture = seat.host.capture(seat.interface)
+    probe = seat.host.run(
+        *("arping", "-D", "-c", "2", "-I", seat.interface, OUR_IP), check=False
+    )
+    assert "Received 1 response" in probe  # the address is taken: RFC 5227 2.1.1
+    for options in ("-s 0", "-s 65507", "-M do -s 1472", "-R", "-T tsonly", "-t 1"):
+        said = seat.host.run("ping", "-c", "2", "-i", "0.2", *options.split(), OUR_IP)
+        assert "2 received" in said, said
+    broadcast = "ping -c 1 -W 0.5 -b 172.17.255.255"
+    assert "0 received" in seat.host.run(*broadcast.split(), check=False)
+    for scan, closed, listening in (
+        ("-sF", "closed", "open|filtered"),
+        ("-sN", "closed", "open|filtered"),
+        ("-sX", "closed", "open|filtered"),
+        ("-sA", "unfiltered", "unfiltered"),
+        ("-sS -f", "closed", "open"),
+        ("-sS --badsum", "filtered", "filtered"),
+    ):
+        options = ["-n", "-Pn", "-T4", *scan.split(), "-p", "7,8888", OUR_IP]
+        said = seat.host.run("nmap", *options, timeout=50)
+        assert re.search(rf"^7/tcp +{re.escape(closed)} ", said, re.M), (scan, said)
+        assert re.search(rf"^8888/tcp +{re.escape(listening)} ", said, re.M), said
+    assert capture.assert_clean(seat.frames) > 50
