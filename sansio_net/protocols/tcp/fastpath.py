@@ -38,15 +38,15 @@ def predicted(
     now: int,
     cuts: int,
 ) -> bool:
-    """ESTABLISHED, next in sequence, nothing lost, no news in the window. Taken?"""
+    """ESTABLISHED, next in sequence, nothing lost, no window shut. Taken?"""
     receiver, sender, nxt = conn.receiver, conn.sender, conn.receiver.rcv_nxt
     if (
         flags | PSH != _ACK_PSH
         or seq != nxt & MASK
         or receiver.reorder is not None
         or receiver.fin_seq is not None
-        or wnd << sender.wscale != sender.snd_wnd
         or not wnd
+        or not sender.snd_wnd
         or conn.recovery.phase is not OPEN
     ):
         return False
@@ -73,7 +73,7 @@ def predicted(
     una = sender.snd_una + newly
     if newly:
         progress(conn, una, ts_val, ts_ecr, now)
-    if sender.set_window(nxt, una, sender.snd_wnd):
+    if sender.set_window(nxt, una, wnd << sender.wscale):
         conn.timers.stop(PERSIST)
         conn.wake()
     if size:

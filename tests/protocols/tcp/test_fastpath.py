@@ -52,7 +52,6 @@ def test_other_flags(flag: int) -> None:
     [
         {"flags": PSH},
         {"seq": 5},
-        {"wnd": 100},
         {"wnd": 0},
         {"ack": 5},
         {"body": b""},
@@ -69,6 +68,14 @@ def test_stamps_must_be_there_and_not_old() -> None:
     old = build_tcp_options(ts_val=talk.peer_clock - 1, ts_ecr=0)
     for options in (b"", b"\1" * 12, old):
         assert not predicted(talk, options=options)
+
+
+def test_a_moving_window_is_usual_a_shut_one_is_not() -> None:
+    talk = Talk.active()
+    assert predicted(talk, wnd=100)
+    assert talk.conn.sender.snd_wnd == 100
+    talk.peer(".", seq=5, ack=1, wnd=0)
+    assert not predicted(talk, wnd=100)
 
 
 def test_with_a_hole_or_an_early_fin() -> None:
