@@ -153,8 +153,9 @@ def icmp_arrives(arrival: Arrival, at: int, now: int) -> None:
     if isinstance(found, IcmpError):
         faults.error_arrives(arrival, found, now)
     elif isinstance(found, IcmpRedirect):
-        if not redirect(
-            stack, nic, found.quoted.destination, found.gateway, found.source
+        quoted = found.quoted
+        if quoted.source not in stack.own or not redirect(
+            stack, nic, quoted.destination, found.gateway, found.source
         ):
             arrival.drop(DropReason.ICMP_NOT_CONCERNING)
     elif isinstance(found, EchoReply):

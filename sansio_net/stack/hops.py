@@ -100,7 +100,9 @@ def _new_hop(
             return None
         hop = Hop(nic, dst, version)  # a group needs no route but an interface
     else:
-        via = stack.redirects.get(dst, route.via) if route.via else b""
+        via = stack.redirects.get(dst, b"") if route.via else b""
+        if not via or not route.nic.reaches(via):
+            via = route.via
         hop = Hop(route.nic, via or dst, version)
     if group_mac is not None and hop.nic.arp is not None:
         hop.header = group_mac + hop.nic.mac + (_TYPE4 if len(dst) == 4 else _TYPE6)

@@ -6,6 +6,7 @@ import pytest
 
 from sansio_net.addresses import pack_ip
 from sansio_net.stack import StackConfig
+from sansio_net.stack.hops import find_hop
 from sansio_net.units import SECOND
 from sansio_net.wire.arp import REPLY, parse_arp
 from sansio_net.wire.icmp import REDIRECT, REDIRECT_HOST, build_icmp
@@ -83,3 +84,22 @@ def test_they_are_bounded() -> None:
         bench.settle(redirect(about=pack_ip(f"192.0.2.{n}")))
         assert len(bench.stack.redirects) <= 2
     assert bench.stack.counters()["redirects_forgotten"] == 3
+
+
+def test_another_route_is_not_led_to_a_gateway_of_the_old_one() -> None:
+    bench = routed()
+    bench.settle(redirect())
+    other = bench.stack.add_interface(addresses=["10.1.0.2/24"])
+    bench.stack.add_route("192.0.2.0/24", via="10.1.0.1")
+    hop = find_hop(bench.stack, FAR)
+    assert hop is not None
+    assert (hop.nic, hop.next_hop) == (other, pack_ip("10.1.0.1"))
+
+
+def test_a_redirect_about_a_packet_of_somebody_else_is_nothing_to_us() -> None:
+    bench = routed()
+    quoted = udp_packet(b"x", 5, 9, src=pack_ip("10.0.0.77"), dst=FAR)
+    message = build_icmp(REDIRECT, REDIRECT_HOST, OTHER, quoted)
+    bench.settle(ethernet(ipv4_packet(message, 1)))
+    assert bench.stack.redirects == {}
+    assert bench.dropped() == {"icmp_not_concerning": 1}
