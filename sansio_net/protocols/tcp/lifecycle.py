@@ -66,7 +66,7 @@ def choose_iss(conn: Connection, now: int) -> None:
     place = conn.laddr, conn.lport, conn.raddr, conn.rport
     iss = conn.isn.isn(*place, now)
     floor = conn.isn_floor
-    if floor is not None and (iss - floor) & MASK >= 1 << 31:
+    if floor is not None and (iss - floor - 1) & MASK >= 1 << 31:
         # RFC 9293 3.6.1: above all that the last incarnation used; the distance is
         # Linux's
         iss = (floor + 0x10001) & MASK

@@ -53,7 +53,8 @@ def emit(conn: Connection, now: int) -> Packet | None:
         packet = _control(conn, now)
         if packet is not None:
             return packet
-    if conn.state in SENDING:
+    sender = conn.sender
+    if (sender.queue is not None or sender.fin) and conn.state in SENDING:
         packet = _retransmission(conn, now)
         if packet is None:
             packet = _new_text(conn, now)

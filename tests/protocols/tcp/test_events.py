@@ -1,4 +1,4 @@
-"""The order of events, and that each comes once (DESIGN's rules are in the README)."""
+"""The order of events, and that each comes once."""
 
 from __future__ import annotations
 
