@@ -15,8 +15,16 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 def start(name: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(EXAMPLES / name)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(EXAMPLES / name)],
+        stdout=subprocess.PIPE,
+        text=True,
+        # a background job of a shell passes on that SIGINT is ignored
+        preexec_fn=_let_interrupt,
     )
+
+
+def _let_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_two_hosts() -> None:
