@@ -47,8 +47,7 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
     elif closed_before:
         # RFC 9293 MUST-37: who answers probes keeps the connection
         conn.retransmits = 0
-        if conn.timers.at(USER) is not None and conn.options.user_timeout is not None:
-            conn.timers.set(USER, now + conn.options.user_timeout)
+        conn.timers.stop(USER)
     if sender.set_window(seg.seq, seg.ack, seg.wnd):
         conn.timers.stop(PERSIST)
         if closed_before and conn.probing:

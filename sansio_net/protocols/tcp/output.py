@@ -332,7 +332,8 @@ def arm_waiting(conn: Connection, now: int) -> None:
         # SWS avoidance within a second
         delay = conn.rtt.rto
         timers.set(PERSIST, now + (min(delay, SECOND) if sender.snd_wnd else delay))
-    if sender.in_flight or sender.stuck:
+    if sender.snd_wnd and (sender.in_flight or sender.stuck):
+        # a shut window is the peer's right; only a probe without an answer counts
         _arm_user(conn, now)
     if state is State.FIN_WAIT_2 and conn.closed and timers.at(FIN_WAIT_2) is None:
         timers.set(FIN_WAIT_2, now + conn.options.fin_wait_2)

@@ -121,6 +121,8 @@ class Receiver:
             # partly old: a retransmission, which wants its answer at once
             text = kept(text[nxt - seq :])
             self.ack_now = True
+            if not text:
+                return 0  # only the FIN behind it is new
         if self.buffer is None:
             self.buffer = Buffer((text,))
         else:

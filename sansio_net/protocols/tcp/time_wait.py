@@ -149,11 +149,11 @@ class TimeWaitTable:
         records = self._records
         records.pop(key, None)
         if len(records) >= self.limit:
-            del records[next(iter(records))]
             if self._counters is not None:
                 self._counters.drop(DropReason.TCP_TIME_WAIT_FULL)
             if not self.limit:
                 return
+            del records[next(iter(records))]
         self._serial += 1
         record.serial = self._serial
         records[key] = record

@@ -431,3 +431,18 @@ def test_time_wait_without_a_stack() -> None:
     talk.peer("R", seq=2)
     assert talk.conn.state is State.CLOSED
     talk.events()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_fin_behind_text_that_came_before(closed: bool) -> None:
+    talk = Talk.active()
+    talk.peer(".", seq=1, ack=1, data=b"hello")
+    assert talk.conn.recv(100) == b"hello"
+    if closed:
+        talk.conn.close()
+    talk.all_said()
+    talk.peer("F.", seq=1, ack=1, data=b"hello")
+    talk.us(".", ack=7)
+    assert talk.conn.receiver.buffer is None
+    state = State.CLOSING if closed else State.CLOSE_WAIT
+    assert talk.conn.state is state

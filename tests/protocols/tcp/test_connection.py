@@ -12,7 +12,7 @@ import pytest
 
 from sansio_net.counters import Counters, DropReason
 from sansio_net.entropy import Entropy
-from sansio_net.errors import StateError
+from sansio_net.errors import ConnectionReset, StateError
 from sansio_net.packet import Packet
 from sansio_net.protocols.tcp import (
     Accepted,
@@ -130,6 +130,13 @@ def test_set() -> None:
         talk.conn.set(timestamps=False, wrong=1)
     with pytest.raises(StateError):
         talk.conn.set(delayed_ack=SECOND)
+
+
+def test_shutdown_after_the_end() -> None:
+    talk = Talk.active()
+    talk.peer("R", seq=1)
+    with pytest.raises(ConnectionReset):
+        talk.conn.shutdown()
 
 
 def test_connect_once() -> None:

@@ -147,9 +147,10 @@ def test_bounded_the_oldest_goes() -> None:
     assert b"\0" not in where
     assert b"\4" in where
     assert counters.dropped(DropReason.TCP_TIME_WAIT_FULL) == 2
-    nothing = TimeWaitTable(0)
-    with pytest.raises(StopIteration):
-        next(iter(nothing._records))
+    nothing = TimeWaitTable(0, counters=counters)
+    nothing.add(KEY, record())
+    assert len(nothing) == 0
+    assert counters.dropped(DropReason.TCP_TIME_WAIT_FULL) == 3
     where.remove(b"\4")
     where.remove(b"\4")
     assert where.get(b"\4") is None
@@ -164,6 +165,11 @@ def test_the_heap_does_not_grow_with_churn() -> None:
         where.remove(KEY)
     assert len(where._heap) <= 2 * 10 + 64 + 1
     assert where.deadline() is None
+    for _ in range(20):
+        where.add(KEY, record())
+        where.remove(KEY)
+    where.handle_timeout(NOW + 61 * SECOND)
+    assert where._heap == []
 
 
 def test_pickles() -> None:

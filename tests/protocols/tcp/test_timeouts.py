@@ -327,3 +327,23 @@ def test_calling_early_is_harmless() -> None:
     talk.wait(1)
     talk.silent()
     assert talk.conn.retransmits == 0
+
+
+def test_answered_probes_hold_off_the_user_timeout() -> None:
+    talk = Talk.active(wnd=0, user_timeout=3 * SECOND)
+    talk.conn.send(b"abc")
+    talk.silent()
+    for _ in range(8):
+        at = talk.conn.deadline()
+        assert at is not None
+        talk.wait(at - talk.now)
+        talk.us(".", data=b"a")
+        assert talk.conn.timers.at(4) == talk.now + 3 * SECOND
+        talk.peer(".", seq=1, ack=1, wnd=0)
+        talk.silent()
+        assert talk.conn.timers.at(4) is None
+    # one that is not answered counts
+    talk.wait_timer("retransmit")
+    talk.us(".", data=b"a")
+    assert talk.wait_timer("user") == 3 * SECOND
+    assert isinstance(lost(talk), TimedOut)
