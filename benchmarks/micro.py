@@ -92,6 +92,7 @@ def transfer(size: int) -> tuple[float, float, float]:
 
 def one_transfer(size: int) -> tuple[float, float, float]:
     one, other, conn = connected()
+    conn.set(nodelay=True)
     peer = other.connections()[0]
     data = bytes(size)
     now = SECOND
