@@ -36,6 +36,7 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
     """SND.UNA =< SEG.ACK =< SND.NXT: progress, a duplicate, or a window."""
     sender = conn.sender
     closed_before = not sender.snd_wnd
+    probing = closed_before and conn.probing
     duplicate = (
         seg.ack == sender.snd_una
         and sender.in_flight > 0
@@ -50,11 +51,14 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
         conn.timers.stop(USER)
     if sender.set_window(seg.seq, seg.ack, seg.wnd):
         conn.timers.stop(PERSIST)
-        if closed_before and conn.probing:
-            # open again, and our probe was not taken: it goes with the rest
+        if probing and seg.wnd:
+            # open again: how far the probes backed off says nothing about the path
             conn.probing = False
             conn.rtt.backoff = 0
-            conn.recovery.lose(sender.snd_una, sender.snd_nxt, "window")
+            if sender.in_flight:
+                # and our probe was not taken: it goes with the rest
+                conn.recovery.lose(sender.snd_una, sender.snd_nxt, "window")
+                conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
         conn.wake()
     if duplicate:
         duplicate_ack(conn, now)
@@ -100,12 +104,18 @@ def progress(
             timers.set(USER, now + conn.options.user_timeout)
         else:
             timers.stop(USER)
+    tell_space(conn)
+    if sender.queue is not None or sender.fin:
+        conn.wake()
+
+
+def tell_space(conn: Connection) -> None:
+    """A send took less than it was given, and there is room again."""
+    sender = conn.sender
     if sender.short_send and sender.space_is_worth_telling():
         sender.short_send = False
         if not sender.fin:
             conn.notify(SPACE)
-    if sender.queue is not None or sender.fin:
-        conn.wake()
 
 
 def note_window(conn: Connection, now: int) -> None:

@@ -45,6 +45,7 @@ from sansio_net.wire.ipv4 import PROTO_TCP
 from sansio_net.wire.tcp_options import SegmentOptions
 
 from . import arrival, edge, events, fastpath, lifecycle, network, output, timeouts
+from .acknowledgment import tell_space
 from .challenge import ChallengeLimit
 from .congestion import controller
 from .events import TcpEvent
@@ -349,8 +350,12 @@ class Connection:
         for timer in (KEEPALIVE, USER):
             self.timers.stop(timer)
         self.sender.limit = options.send_buffer
+        larger = options.receive_buffer > self.receiver.limit
         self.receiver.limit = options.receive_buffer
         if not self.done:
+            if larger and self.established:
+                self._window_may_open()
+            tell_space(self)
             self.wake()
 
     @property

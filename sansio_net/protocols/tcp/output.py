@@ -78,7 +78,8 @@ def _control(conn: Connection, now: int) -> Packet | None:
         return _segment(conn, now, RST, conn.bare_rst_seq)
     if owed & OWES_RST:
         conn.owed &= ~OWES_RST
-        return _segment(conn, now, RST | ACK, conn.sender.snd_nxt, _stamps(conn, now))
+        seq = conn.sender.bare_seq(conn.probing)
+        return _segment(conn, now, RST | ACK, seq, _stamps(conn, now))
     if owed & OWES_SYN:
         conn.owed &= ~OWES_SYN
         return _syn(conn, now)
@@ -112,10 +113,11 @@ def _syn(conn: Connection, now: int) -> Packet:
 
 
 def _pure_ack(conn: Connection, now: int) -> Packet:
-    sender, receiver = conn.sender, conn.receiver
+    receiver = conn.receiver
     if receiver.duplicates and receiver.last_ack_sent == receiver.rcv_nxt:
         receiver.duplicates -= 1
-    return _segment(conn, now, ACK, sender.snd_nxt, _options(conn, now))
+    seq = conn.sender.bare_seq(conn.probing)
+    return _segment(conn, now, ACK, seq, _options(conn, now))
 
 
 # Text -------------------------------------------------------------------------------

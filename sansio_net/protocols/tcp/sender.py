@@ -82,6 +82,18 @@ class Sender:
     def in_flight(self) -> int:
         return self.snd_nxt - self.snd_una
 
+    def bare_seq(self, probing: bool) -> int:
+        """Where a segment without text lies: `snd_nxt`, unless the peer's window ends
+        before. It would hear neither ACK nor RST beyond a shut window, so an unanswered
+        probe does not count; what its scale rounds off does (as Linux has it).
+        """
+        edge = self.snd_una + self.snd_wnd
+        if probing and not self.snd_wnd:
+            return self.snd_una
+        if self.snd_nxt - edge < 1 << self.wscale:
+            return self.snd_nxt
+        return max(edge, self.iss + 1)
+
     @property
     def fin_sent(self) -> bool:
         return self.snd_nxt > self.queue_end
@@ -97,6 +109,8 @@ class Sender:
         """
         view = data if isinstance(data, bytes) else memoryview(data).cast("B")
         size = min(len(view), self.space)
+        if not len(view):
+            return 0
         self.short_send = size < len(view)
         if not size:
             return 0

@@ -64,6 +64,7 @@ def _retransmit(conn: Connection, now: int) -> None:
     elif sender.in_flight and (not sender.snd_wnd or conn.probing):
         # the window is shut: this is a probe, and says nothing about congestion
         una = sender.snd_una
+        conn.probing = True
         recovery.lose(una, min(una + sender.mss, sender.snd_nxt), "probe")
     elif sender.in_flight:
         first = conn.retransmits == 1
@@ -99,8 +100,9 @@ def _keepalive(conn: Connection, now: int) -> None:
         # RFC 9293 3.8.4: only when idle; text in flight has time-outs of its own
         due = conn.heard_at + options.keepalive_idle
         if due > now or conn.sender.in_flight:
-            later = now + options.keepalive_interval
-            conn.timers.set(KEEPALIVE, max(due, later))
+            if due <= now:
+                due = now + options.keepalive_interval
+            conn.timers.set(KEEPALIVE, due)
             return
     elif conn.keepalives >= options.keepalive_probes:
         reset(conn, conn.soft_error or TimedOut())
