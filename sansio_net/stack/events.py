@@ -79,28 +79,25 @@ class Reports:
     says the same of the same: what comes last is what is so.
     """
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, int, str], Report] = {}
-
-    def __len__(self) -> int:
-        return len(self._waiting)
+        self.waiting: dict[tuple[str, int, str], Report] = {}
 
     def add(self, event: Report) -> None:
         about = "" if isinstance(event, LinkUp | LinkDown) else event.address
         key = type(event).__name__, event.nic.index, about
-        self._waiting.pop(key, None)
-        self._waiting[key] = event
+        self.waiting.pop(key, None)
+        self.waiting[key] = event
 
     def drop(self, nic: Interface) -> None:
         """Nothing is said of an interface that never came to be."""
-        for key in [k for k, event in self._waiting.items() if event.nic is nic]:
-            del self._waiting[key]
+        for key in [k for k, event in self.waiting.items() if event.nic is nic]:
+            del self.waiting[key]
 
     def take(self) -> list[Event]:
-        taken: list[Event] = list(self._waiting.values())
-        self._waiting.clear()
+        taken: list[Event] = list(self.waiting.values())
+        self.waiting.clear()
         return taken
 
 

@@ -166,17 +166,19 @@ class Stack:
                 nic.settle_neighbours(now)
             if nic.blocked() and nic.has_unaware():
                 nic.note_blocked(now)
-        self._closing.handle_timeout(self, now)
+        if self._closing.phase:
+            self._closing.handle_timeout(self, now)
 
     def next_timeout(self) -> int | None:
-        if self.notified or self._reports or self._closing.is_due(self):
+        if self.notified or self._reports.waiting or self._closing.is_due(self):
             return ASAP
-        if any(nic.wants() for nic in self._interfaces.values()):
-            return ASAP
+        for nic in self._interfaces.values():
+            if nic.wants():
+                return ASAP
         return earliest(self.deadlines.earliest(), self._closing.at)
 
     def events(self) -> list[Event]:
-        out = self._reports.take()
+        out: list[Event] = self._reports.take() if self._reports.waiting else []
         if self.notified:
             batch = self.notified[:]
             self.notified.clear()  # the list is shared with the parts
@@ -184,7 +186,7 @@ class Stack:
                 part.drain(out)
                 if isinstance(part, Connection) and part.done:
                     upkeep.forget_connection(self, part)
-        if self._closing.report(self):
+        if self._closing.phase and self._closing.report(self):
             out.append(StackClosed(self))
         return out
 
@@ -192,9 +194,13 @@ class Stack:
         return self._only().transmit(now, limit)
 
     def _only(self) -> Interface:
-        if len(self._interfaces) != 2:
-            raise StateError("ask the interface: the Stack has not exactly one")
-        return list(self._interfaces.values())[1]
+        try:
+            _lo, nic = self._interfaces.values()
+        except ValueError:
+            raise StateError(
+                "ask the interface: the Stack has not exactly one"
+            ) from None
+        return nic
 
     # -- verbs: interfaces, addresses, routes
 
