@@ -58,18 +58,21 @@ def test_what_a_scale_rounds_off_is_not_shrunk() -> None:
     talk.us(".", seq=5057, ack=2)
 
 
-def test_two_full_hosts_are_quiet_and_go_on_at_once() -> None:
+def host(number: int) -> Stack:
     options = TcpOptions(send_buffer=20 * KIB, receive_buffer=20 * KIB)
-    stacks = []
-    for number, address in enumerate(("10.0.0.1/24", "10.0.0.2/24")):
-        stack = Stack(StackConfig(tcp=options), Entropy.of(number).bytes(32))
-        stack.add_interface(addresses=[address], capabilities=Capabilities(mtu=1500))
-        stacks.append(stack)
+    stack = Stack(StackConfig(tcp=options), Entropy.of(number).bytes(32))
+    mtu = Capabilities(mtu=1500)
+    stack.add_interface(addresses=[f"10.0.0.{number}/24"], capabilities=mtu)
+    return stack
+
+
+def test_two_full_hosts_are_quiet_and_go_on_at_once() -> None:
     link = Link(1)
     link.set(None, latency=10 * MILLISECOND)
-    pair = Pair(*stacks, link)
-    stacks[1].tcp_listen(("", 80))
-    one = stacks[0].tcp_connect(("10.0.0.2", 80))
+    here, there = host(1), host(2)
+    pair = Pair(here, there, link)
+    there.tcp_listen(("", 80))
+    one = here.tcp_connect(("10.0.0.2", 80))
     pair.run_for(SECOND)
     (other,) = [event.conn for event in pair.events[1] if isinstance(event, Accepted)]
     for _ in range(2):
