@@ -46,7 +46,10 @@ def segment_without_connection(
             return
         floor = stack.time_wait.reopened_nxt
     listener = stack.socket_table.listener_for(arrival.dst, dport, arrival.nic)
-    if listener is None:
+    if listener is None and floor is not None:
+        # nothing takes its place: TIME-WAIT goes on (RFC 9293 MUST-13)
+        answer = stack.time_wait.refuse(key, now)
+    elif listener is None:
         arrival.drop(DropReason.TCP_NO_SOCKET)
         answer = reset_for(
             seq,
@@ -78,6 +81,7 @@ def segment_without_connection(
     if isinstance(answer, Connection):
         if upkeep.adopt(stack, answer, key, arrival.nic):
             stack.touched.append(answer)
+            stack.time_wait.remove(key)
     else:
         _answer(arrival, answer, now)
 

@@ -194,12 +194,9 @@ class Stack:
         return self._only().transmit(now, limit)
 
     def _only(self) -> Interface:
-        try:
-            _lo, nic = self._interfaces.values()
-        except ValueError:
-            raise StateError(
-                "ask the interface: the Stack has not exactly one"
-            ) from None
+        if len(self._interfaces) != 2:
+            raise StateError("ask the interface: the Stack has not exactly one")
+        _lo, nic = self._interfaces.values()
         return nic
 
     # -- verbs: interfaces, addresses, routes
