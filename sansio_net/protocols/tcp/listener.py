@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from sansio_net.addresses import format_endpoint
 from sansio_net.counters import Counters, DropReason
@@ -27,6 +28,9 @@ from .isn import IsnGenerator
 from .lifecycle import passive_open
 from .options import TcpOptions
 from .reset import reset_for
+
+MAX_RESETS: Final = 64
+"""Answers to strangers that wait to be sent, for a listener used alone."""
 
 
 class Listener:
@@ -132,7 +136,8 @@ class Listener:
                 now,
             )
             if isinstance(answer, Packet):
-                self._resets.append(answer)
+                if len(self._resets) < MAX_RESETS:
+                    self._resets.append(answer)
             elif answer is not None:
                 answer.attach(self.ready, self._alone)
 

@@ -81,7 +81,7 @@ class TimeWaitRecord:
         if flags & SYN:
             if not flags & ACK and self.honours(seq, ts_val):
                 return "reopen"
-            return self._limited(now)
+            return self.acknowledge(now)
         if not flags & ACK:
             return None
         old = False
@@ -94,10 +94,11 @@ class TimeWaitRecord:
         if length:
             return self.answer(now)
         if old or (seq - self.rcv_nxt) & MASK > self.window:
-            return self._limited(now)
+            return self.acknowledge(now)
         return None
 
-    def _limited(self, now: int) -> Packet | None:
+    def acknowledge(self, now: int) -> Packet | None:
+        """`answer`, but not often."""
         at = self.answered_at
         if at is not None and now - at < ANSWER_INTERVAL:
             return None
@@ -109,7 +110,8 @@ class TimeWaitTable:
     """Records by an opaque key, the oldest dropped and counted when it is full.
 
     After "reopen" the new connection's initial sequence number must lie above
-    `reopened_nxt` (RFC 9293 3.6.1): give it to `Listener.segment_arrives`.
+    `reopened_nxt` (RFC 9293 3.6.1): give it to `Listener.segment_arrives`. The record
+    stays (MUST-13) until there is that connection: then `remove` it.
     """
 
     __slots__ = (
@@ -182,13 +184,17 @@ class TimeWaitTable:
         if record is None:
             return None
         verdict = record.segment_arrives(seq, ack, flags, length, options, now)
-        if isinstance(verdict, str):
+        if verdict == "closed":
             del self._records[key]
-            if verdict == "closed":
-                return None
+            return None
+        if verdict == "reopen":
             self.reopened_nxt = record.snd_nxt
-            return "reopen"
         return verdict
+
+    def refuse(self, key: bytes, now: int) -> Packet | None:
+        """The answer to what would reopen a connection where nobody listens."""
+        record = self._records.get(key)
+        return None if record is None else record.acknowledge(now)
 
     def deadline(self) -> int | None:
         """When the first record may expire; a little early after a restart."""

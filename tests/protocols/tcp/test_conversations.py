@@ -304,3 +304,24 @@ def test_the_same_place_again_out_of_time_wait() -> None:
     assert 2 < (t.our_isn - first) % 2**32 < 2**31
     t.peer(".", seq=5001, ack=1)
     assert t.happened() == ["Accepted", "EofReceived", "Closed", "Accepted"]
+
+
+def test_time_wait_stays_until_another_connection_takes_its_place() -> None:
+    """RFC 9293 MUST-13, MAY-2."""
+    t = opened()
+    t.conn.close()
+    t.us("F.", seq=1)
+    t.peer("F.", seq=1, ack=2)
+    t.us(".", seq=2, ack=2)
+    t.peer("S", seq=5000)
+    t.us(".", seq=2, ack=2)  # nobody listens
+    assert len(t.stack.time_wait) == 1
+    listener = t.listen(backlog=1)
+    listener.pause()
+    t.peer("S", seq=5000)
+    t.silent()
+    assert len(t.stack.time_wait) == 1
+    listener.resume()
+    t.peer("S", seq=5000)
+    t.us("S.", ack=5001)
+    assert len(t.stack.time_wait) == 0

@@ -17,6 +17,7 @@ from sansio_net.protocols.tcp import (
     State,
     TcpOptions,
 )
+from sansio_net.protocols.tcp.listener import MAX_RESETS
 from sansio_net.units import SECOND
 from sansio_net.wire.tcp import ACK, FIN, RST, SYN, parse_tcp
 
@@ -230,3 +231,13 @@ def test_a_limit_cuts_between_children() -> None:
     while packets := listener.transmit(NOW, 2):
         sizes.append(len(packets))
     assert sizes == [2, 1]
+
+
+def test_answers_to_strangers_are_bounded() -> None:
+    listener = listening()
+    stranger = Connection(PEER, 4000, US, 80, isn=isn())
+    stranger.state = State.ESTABLISHED
+    for _ in range(MAX_RESETS + 10):
+        stranger.owe_ack()
+        listener.receive(stranger.transmit(NOW), NOW)
+    assert len(listener.transmit(NOW, 1000)) == MAX_RESETS
