@@ -7,7 +7,6 @@ verbs a program calls, and the inner doors through which the way in (`ingress`,
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final
@@ -15,13 +14,11 @@ from typing import Any, Final
 from sansio_net.addresses import (
     Endpoints,
     SocketAddress,
-    is_multicast,
-    pack_endpoint,
     pack_ip,
 )
 from sansio_net.counters import Counters
 from sansio_net.entropy import Entropy
-from sansio_net.errors import AddressInUseError, LimitError, StateError, Unreachable
+from sansio_net.errors import StateError, Unreachable
 from sansio_net.machine import ASAP, PICKLE_VERSION, earliest
 from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.protocols.icmp import EchoSocket, Icmp
@@ -31,15 +28,15 @@ from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.trace import Trace
 
-from . import faults, upkeep
+from . import faults, opening, upkeep
 from .closing import Closing
 from .config import StackConfig
 from .deadlines import Deadlines
 from .events import Event, Report, Reports, StackClosed
-from .hops import IDENT_BUCKETS, Hop, is_broadcast, way_to
+from .hops import IDENT_BUCKETS, Hop
 from .interface import Interface, InterfaceAddress, mac_of
 from .routes import RouteTable, make_route
-from .sockets import SocketRouter, SocketTable, local_endpoint
+from .sockets import SocketTable
 
 LO_BATCH: Final = 64  # packets that handle_timeout delivers from lo
 
@@ -56,13 +53,13 @@ class Stack:
 
     __slots__ = (
         "_closing",
-        "_endpoints",
         "_interfaces",
         "_last_id",
         "_reports",
         "config",
         "connection_table",
         "deadlines",
+        "endpoints",
         "entropy",
         "hops",
         "icmp",
@@ -101,7 +98,7 @@ class Stack:
         self.touched: list[Connection] = []  # connections of the batch being received
         self.notified: list[Any] = []  # each Sender that has events
         self._reports = Reports()
-        self._endpoints = Endpoints()
+        self.endpoints = Endpoints()
         self.isn = IsnGenerator(self.entropy.child("isn"))
         self.icmp = Icmp(
             config.icmp, self.entropy.child("icmp"), self.tally, self.trace
@@ -280,7 +277,7 @@ class Stack:
             if direct is None or direct.via:
                 raise Unreachable(f"no interface reaches {via or destination}")
             nic = direct.nic
-        self._name_of(nic)
+        self.name_of(nic)
         self.routes.add(make_route(destination, nic, via, metric))
 
     def remove_route(
@@ -305,23 +302,7 @@ class Stack:
         Raises AddressInUseError, AddressNotAvailableError, LimitError.
         """
         self._check_open()
-        bound = self._name_of(nic)
-        laddr, lport = local_endpoint(self, address)
-        self.socket_table.check_room()
-        listener = Listener(
-            laddr,
-            lport or self.socket_table.listen_port(),
-            backlog=backlog,
-            options=options if options is not None else self.config.tcp,
-            isn=self.isn,
-            id=self.next_id(),
-            notified=self.notified,
-            counters=self.tally,
-            trace=self.trace,
-        )
-        listener.nic = bound
-        self.socket_table.add_listener(listener)
-        return listener
+        return opening.listen(self, address, backlog, nic, options)
 
     def tcp_connect(
         self,
@@ -336,39 +317,7 @@ class Stack:
         Raises Unreachable without a route, AddressInUseError, LimitError.
         """
         self._check_open()
-        raddr, rport = pack_endpoint(address)
-        if not any(raddr) or not rport:
-            raise ValueError(f"a peer has an address and a port: {address!r}")
-        if is_multicast(raddr) or is_broadcast(self, raddr):
-            # RFC 9293 MUST-46, RFC 1122 4.2.3.10
-            raise Unreachable(code=errno.ENETUNREACH)
-        self._name_of(nic)
-        laddr, lport = local_endpoint(self, local if local is not None else ("", 0))
-        hop, laddr = way_to(self, raddr, laddr, nic)
-        lport = lport or self.socket_table.connect_port(laddr, raddr, rport)
-        key = upkeep.connection_key(laddr, lport, raddr, rport)
-        if key in self.connection_table or key in self.time_wait:
-            raise AddressInUseError
-        connection = Connection(
-            laddr,
-            lport,
-            raddr,
-            rport,
-            isn=self.isn,
-            options=options if options is not None else self.config.tcp,
-            id=self.next_id(),
-            mtu=hop.nic.mtu,
-            gso_max=hop.nic.capabilities.gso_max,
-            ready=hop.nic.ready,
-            notified=self.notified,
-            counters=self.tally,
-            trace=self.trace,
-        )
-        self._check_connections()
-        connection.hop, connection.nic = hop, hop.nic
-        self.connection_table[key] = connection
-        connection.connect()
-        return connection
+        return opening.connect(self, address, local, nic, options)
 
     def udp_bind(
         self,
@@ -384,53 +333,12 @@ class Stack:
         Raises AddressInUseError, AddressNotAvailableError, LimitError, Unreachable.
         """
         self._check_open()
-        bound = self._name_of(nic)
-        laddr, lport = local_endpoint(self, address)
-        self.socket_table.check_room()
-        raddr, rport = pack_endpoint(peer) if peer is not None else (None, None)
-        if raddr is not None:
-            if not any(raddr) or not rport:
-                raise ValueError(f"a peer has an address and a port: {peer!r}")
-            _, laddr = way_to(self, raddr, laddr, nic)
-        router = SocketRouter(self)
-        router.socket = socket = UdpSocket(
-            laddr,
-            lport or self.socket_table.udp_port(),
-            raddr=raddr,
-            rport=rport,
-            nic=bound,
-            broadcast=broadcast,
-            reuse=reuse,
-            options=self.config.udp,
-            router=router,
-            id=self.next_id(),
-            endpoints=self._endpoints,
-            ready=self.lo.ready,
-            notified=self.notified,
-            counters=self.tally,
-            trace=self.trace,
-        )
-        self.socket_table.add_udp(socket)
-        return socket
+        return opening.bind(self, address, peer, nic, broadcast, reuse)
 
     def echo_open(self, nic: Interface | None = None) -> EchoSocket:
         """A ping socket; its identifier is its own among the stack's."""
         self._check_open()
-        bound = self._name_of(nic)
-        self.socket_table.check_room()
-        router = SocketRouter(self)
-        router.socket = echo = EchoSocket(
-            self.socket_table.echo_identifier(),
-            nic=bound,
-            router=router,
-            id=self.next_id(),
-            ready=self.lo.ready,
-            notified=self.notified,
-            counters=self.tally,
-            trace=self.trace,
-        )
-        self.socket_table.echoes[echo.identifier] = echo
-        return echo
+        return opening.ping(self, nic)
 
     def close(self, timeout: int) -> None:
         """FIN everywhere, RST for what is left after `timeout` ns, then StackClosed."""
@@ -477,6 +385,12 @@ class Stack:
         """The interface a socket is bound to; None for any."""
         return self._interfaces.get(nic) if nic is not None else None
 
+    def name_of(self, nic: Interface | None) -> str | None:
+        """The inverse of `named`. Raises StateError for one that is not ours."""
+        if nic is not None and self._interfaces.get(nic.name) is not nic:
+            raise StateError(f"{nic.name} is not an interface of this stack")
+        return nic.name if nic is not None else None
+
     def next_id(self) -> int:
         self._last_id += 1
         return self._last_id
@@ -485,15 +399,6 @@ class Stack:
         """Queue an event of the Stack's own."""
         self._reports.add(event)
 
-    def _name_of(self, nic: Interface | None) -> str | None:
-        if nic is not None and self._interfaces.get(nic.name) is not nic:
-            raise StateError(f"{nic.name} is not an interface of this stack")
-        return nic.name if nic is not None else None
-
     def _check_open(self) -> None:
         if self._closing.phase:
             raise StateError("the stack is closed")
-
-    def _check_connections(self) -> None:
-        if len(self.connection_table) >= self.config.max_connections:
-            raise LimitError("the connection table is full")

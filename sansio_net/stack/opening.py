@@ -1,0 +1,155 @@
+"""How connections and sockets come to be: what `Stack`'s verbs do.
+
+RFC 9293 3.9.1.1 (OPEN), RFC 1122 4.2.3.10; RFC 6056 for the ports.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from sansio_net.addresses import SocketAddress, is_multicast, pack_endpoint
+from sansio_net.errors import AddressInUseError, LimitError, Unreachable
+from sansio_net.protocols.icmp import EchoSocket
+from sansio_net.protocols.tcp import Connection, Listener
+from sansio_net.protocols.tcp.options import TcpOptions
+from sansio_net.protocols.udp import UdpSocket
+
+from .hops import is_broadcast, way_to
+from .sockets import SocketRouter, local_endpoint
+from .upkeep import connection_key
+
+if TYPE_CHECKING:
+    from .interface import Interface
+    from .stack import Stack
+
+
+def listen(
+    stack: Stack,
+    address: SocketAddress,
+    backlog: int,
+    nic: Interface | None,
+    options: TcpOptions | None,
+) -> Listener:
+    bound = stack.name_of(nic)
+    laddr, lport = local_endpoint(stack, address)
+    table = stack.socket_table
+    table.check_room()
+    listener = Listener(
+        laddr,
+        lport or table.listen_port(),
+        backlog=backlog,
+        options=options if options is not None else stack.config.tcp,
+        isn=stack.isn,
+        id=stack.next_id(),
+        notified=stack.notified,
+        counters=stack.tally,
+        trace=stack.trace,
+    )
+    listener.nic = bound
+    table.add_listener(listener)
+    return listener
+
+
+def connect(
+    stack: Stack,
+    address: SocketAddress,
+    local: SocketAddress | None,
+    nic: Interface | None,
+    options: TcpOptions | None,
+) -> Connection:
+    raddr, rport = _peer(address)
+    if is_multicast(raddr) or is_broadcast(stack, raddr):
+        # RFC 9293 MUST-46, RFC 1122 4.2.3.10
+        raise Unreachable(code=errno.ENETUNREACH)
+    if len(stack.connection_table) >= stack.config.max_connections:
+        raise LimitError("the connection table is full")
+    stack.name_of(nic)
+    laddr, lport = local_endpoint(stack, local if local is not None else ("", 0))
+    hop, laddr = way_to(stack, raddr, laddr, nic)
+    lport = lport or stack.socket_table.connect_port(laddr, raddr, rport)
+    key = connection_key(laddr, lport, raddr, rport)
+    if key in stack.connection_table or key in stack.time_wait:
+        raise AddressInUseError
+    connection = Connection(
+        laddr,
+        lport,
+        raddr,
+        rport,
+        isn=stack.isn,
+        options=options if options is not None else stack.config.tcp,
+        id=stack.next_id(),
+        mtu=hop.nic.mtu,
+        gso_max=hop.nic.capabilities.gso_max,
+        ready=hop.nic.ready,
+        notified=stack.notified,
+        counters=stack.tally,
+        trace=stack.trace,
+    )
+    connection.hop, connection.nic = hop, hop.nic
+    stack.connection_table[key] = connection
+    connection.connect()
+    return connection
+
+
+def bind(
+    stack: Stack,
+    address: SocketAddress,
+    peer: SocketAddress | None,
+    nic: Interface | None,
+    broadcast: bool,
+    reuse: bool,
+) -> UdpSocket:
+    bound = stack.name_of(nic)
+    laddr, lport = local_endpoint(stack, address)
+    table = stack.socket_table
+    table.check_room()
+    raddr, rport = _peer(peer) if peer is not None else (None, None)
+    if raddr is not None:
+        _, laddr = way_to(stack, raddr, laddr, nic)
+    router = SocketRouter(stack)
+    router.socket = socket = UdpSocket(
+        laddr,
+        lport or table.udp_port(),
+        raddr=raddr,
+        rport=rport,
+        nic=bound,
+        broadcast=broadcast,
+        reuse=reuse,
+        options=stack.config.udp,
+        router=router,
+        id=stack.next_id(),
+        endpoints=stack.endpoints,
+        ready=stack.lo.ready,
+        notified=stack.notified,
+        counters=stack.tally,
+        trace=stack.trace,
+    )
+    table.add_udp(socket)
+    return socket
+
+
+def ping(stack: Stack, nic: Interface | None) -> EchoSocket:
+    bound = stack.name_of(nic)
+    table = stack.socket_table
+    table.check_room()
+    router = SocketRouter(stack)
+    router.socket = echo = EchoSocket(
+        table.echo_identifier(),
+        nic=bound,
+        router=router,
+        id=stack.next_id(),
+        ready=stack.lo.ready,
+        notified=stack.notified,
+        counters=stack.tally,
+        trace=stack.trace,
+    )
+    table.echoes[echo.identifier] = echo
+    return echo
+
+
+def _peer(address: SocketAddress) -> tuple[bytes, int]:
+    host, port = pack_endpoint(address)
+    if not any(host) or not port:
+        raise ValueError(f"a peer has an address and a port: {address!r}")
+    return host, port
