@@ -129,7 +129,8 @@ def echo_age(
 ) -> int | None:
     """How long ago the stamp that the peer echoes was made (RFC 7323 4.1)."""
     agreed = conn.agreed
-    if ts_val is None or ts_ecr is None or agreed is None or not agreed.timestamps:
+    # 0: some hosts have nothing to echo and say so
+    if ts_val is None or not ts_ecr or agreed is None or not agreed.timestamps:
         return None
     age = (now // MILLISECOND + conn.ts_offset - ts_ecr) & MASK
     return age * MILLISECOND if age < 1 << 31 else None

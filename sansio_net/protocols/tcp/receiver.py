@@ -217,13 +217,19 @@ class Receiver:
         Two segments' worth, and a quarter of the buffer unless little is left open;
         or half of the buffer (RFC 9293 3.8.6.2.2, with 4.4BSD's thrift).
         """
-        gain = self.rcv_nxt + self.limit - self.pending - self.rcv_adv
-        if gain * 2 >= self.limit:
-            return True
         left = self.rcv_adv - self.rcv_nxt
-        return gain >= 2 * self.mss and (
-            gain * 4 >= self.limit or left * 8 <= self.limit
-        )
+        gain = self._free - left
+        most = min(self.limit, MAX_WINDOW << self.wscale)
+        if gain * 2 >= most:
+            return True
+        return gain >= 2 * self.mss and (gain * 4 >= most or left * 8 <= most)
+
+    @property
+    def _free(self) -> int:
+        """The room there is, as far as the window field can say it."""
+        free = self.limit - self.pending
+        most = MAX_WINDOW << self.wscale
+        return free if free < most else most
 
     def advertise(self) -> int:
         """The window field of a segment that leaves now. Moves `rcv_adv`.
@@ -232,7 +238,7 @@ class Receiver:
         3.8.6.2.2) and never moves back; what the scale cannot express stays open.
         """
         nxt = self.rcv_nxt
-        edge = nxt + self.limit - self.pending
+        edge = nxt + self._free
         gain = edge - self.rcv_adv
         if gain <= 0 or (gain < self.mss and gain * 2 < self.limit):
             edge = self.rcv_adv

@@ -150,3 +150,14 @@ def test_a_super_segment_is_acknowledged_like_any() -> None:
     assert said.packet.gso_size == 1000
     talk.peer(".", seq=1, ack=9501)
     assert talk.conn.info().unacked == 0
+
+
+def test_an_echo_of_nothing_measures_nothing() -> None:
+    talk = Talk(stamps=True)
+    talk.conn.connect()
+    talk.us("S")
+    talk.wait_timer("retransmit")
+    talk.us("S")
+    talk.peer("S.", seq=0, ack=1, ts_val=1, ts_ecr=0)
+    assert talk.conn.rtt.srtt == 0
+    assert talk.conn.rtt.rto == 3_000_000_000

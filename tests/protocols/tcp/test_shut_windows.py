@@ -152,3 +152,16 @@ def test_a_keepalive_is_not_late() -> None:
     talk.wait_timer("keepalive")
     assert talk.wait_timer("keepalive") == 9 * SECOND
     talk.us(".", seq=0, ack=1)
+
+
+def test_a_buffer_larger_than_the_window_field_can_say() -> None:
+    """Reading opens nothing then, so it tells nothing either."""
+    talk = Talk.active(receive_buffer=512 * KIB, quick_acks=0)
+    for seq in (1, 1001, 2001):
+        talk.peer("P.", seq=seq, ack=1, data=bytes(500))
+        assert len(talk.conn.recv(1000) or b"") == 500
+        talk.silent()
+        talk.peer("P.", seq=seq + 500, ack=1, data=bytes(500))
+        assert len(talk.conn.recv(1000) or b"") == 500
+        talk.us(".", ack=seq + 1000)
+        talk.silent()
