@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
+from .errors import StateError
+
 In_contra = TypeVar("In_contra", contravariant=True)
 Out = TypeVar("Out")
 Ev = TypeVar("Ev")
@@ -19,6 +21,21 @@ ASAP: Final = 0
 
 PICKLE_VERSION: Final = 1
 """Pickles of machines carry it; another release refuses them (law 5)."""
+
+
+def versioned_state(machine: object) -> tuple[int, dict[str, object]]:
+    """`__getstate__` of a machine with slots (law 5)."""
+    names: tuple[str, ...] = type(machine).__slots__  # type: ignore[attr-defined]
+    return PICKLE_VERSION, {name: getattr(machine, name) for name in names}
+
+
+def restore_state(machine: object, state: tuple[int, dict[str, object]]) -> None:
+    """`__setstate__` of a machine. Raises StateError for another version's pickle."""
+    version, slots = state
+    if version != PICKLE_VERSION:
+        raise StateError(f"a pickle of version {version}, not {PICKLE_VERSION}")
+    for name, value in slots.items():
+        setattr(machine, name, value)
 
 
 class Machine(Protocol[In_contra, Out, Ev]):

@@ -16,8 +16,13 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from sansio_net.counters import Counters, DropReason
-from sansio_net.errors import ChecksumError, StateError, TruncatedError, WireError
-from sansio_net.machine import ASAP, PICKLE_VERSION, Sink
+from sansio_net.errors import ChecksumError, TruncatedError, WireError
+from sansio_net.machine import (
+    ASAP,
+    Sink,
+    restore_state,
+    versioned_state,
+)
 from sansio_net.packet import Chunk, Packet
 from sansio_net.trace import Trace
 from sansio_net.units import MIB, SECOND
@@ -116,6 +121,9 @@ class Reassembler:
         "trace",
     )
 
+    __getstate__ = versioned_state
+    __setstate__ = restore_state
+
     def __init__(
         self,
         config: ReassemblyConfig | None = None,
@@ -138,16 +146,6 @@ class Reassembler:
 
     def __len__(self) -> int:
         return len(self._partials)
-
-    def __getstate__(self) -> tuple[int, dict[str, object]]:
-        return PICKLE_VERSION, {name: getattr(self, name) for name in self.__slots__}
-
-    def __setstate__(self, state: tuple[int, dict[str, object]]) -> None:
-        version, slots = state
-        if version != PICKLE_VERSION:
-            raise StateError(f"a pickle of version {version}, not {PICKLE_VERSION}")
-        for name, value in slots.items():
-            setattr(self, name, value)
 
     # -- the five methods
 

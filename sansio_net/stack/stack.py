@@ -19,7 +19,7 @@ from sansio_net.addresses import (
 from sansio_net.counters import Counters
 from sansio_net.entropy import Entropy
 from sansio_net.errors import StateError, Unreachable
-from sansio_net.machine import ASAP, PICKLE_VERSION, earliest
+from sansio_net.machine import ASAP, earliest, restore_state, versioned_state
 from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.protocols.icmp import EchoSocket, Icmp
 from sansio_net.protocols.reassembly import Reassembler
@@ -130,15 +130,8 @@ class Stack:
     def __repr__(self) -> str:
         return f"<Stack {list(self._interfaces.values())[1:]}>"
 
-    def __getstate__(self) -> tuple[int, dict[str, object]]:
-        return PICKLE_VERSION, {name: getattr(self, name) for name in self.__slots__}
-
-    def __setstate__(self, state: tuple[int, dict[str, object]]) -> None:
-        version, slots = state
-        if version != PICKLE_VERSION:
-            raise StateError(f"a pickle of version {version}, not {PICKLE_VERSION}")
-        for name, value in slots.items():
-            setattr(self, name, value)
+    __getstate__ = versioned_state
+    __setstate__ = restore_state
 
     # -- the five methods
 

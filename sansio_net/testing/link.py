@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from sansio_net.entropy import Entropy
 from sansio_net.errors import StateError, WireError
-from sansio_net.machine import ASAP, PICKLE_VERSION
+from sansio_net.machine import ASAP, restore_state, versioned_state
 from sansio_net.packet import CSUM_PARTIAL, Medium, Packet
 from sansio_net.trace import Trace
 from sansio_net.units import (
@@ -238,15 +238,8 @@ class Link:
         self._due = 0  # up to here everything may be handed over at once
         self.set(None, **conditions)
 
-    def __getstate__(self) -> tuple[int, dict[str, object]]:
-        return PICKLE_VERSION, {name: getattr(self, name) for name in self.__slots__}
-
-    def __setstate__(self, state: tuple[int, dict[str, object]]) -> None:
-        version, slots = state
-        if version != PICKLE_VERSION:
-            raise StateError(f"a pickle of version {version}, not {PICKLE_VERSION}")
-        for name, value in slots.items():
-            setattr(self, name, value)
+    __getstate__ = versioned_state
+    __setstate__ = restore_state
 
     # the five methods
 

@@ -37,7 +37,13 @@ from sansio_net.addresses import (
 from sansio_net.counters import Counters, DropReason
 from sansio_net.entropy import Entropy
 from sansio_net.errors import StateError, WireError
-from sansio_net.machine import ASAP, PICKLE_VERSION, Sink, earliest
+from sansio_net.machine import (
+    ASAP,
+    Sink,
+    earliest,
+    restore_state,
+    versioned_state,
+)
 from sansio_net.packet import Packet
 from sansio_net.trace import Trace
 from sansio_net.wire.arp import REPLY, REQUEST, build_arp, parse_arp
@@ -87,6 +93,9 @@ class ArpCache:
         "ready",
     )
 
+    __getstate__ = versioned_state
+    __setstate__ = restore_state
+
     def __init__(
         self,
         mac: str | bytes,
@@ -121,16 +130,6 @@ class ArpCache:
         self.notified = notified
         self.pending_kinds = 0
         self.armed: list[object] | None = None
-
-    def __getstate__(self) -> tuple[int, dict[str, object]]:
-        return PICKLE_VERSION, {name: getattr(self, name) for name in self.__slots__}
-
-    def __setstate__(self, state: tuple[int, dict[str, object]]) -> None:
-        version, slots = state
-        if version != PICKLE_VERSION:
-            raise StateError(f"a pickle of version {version}, not {PICKLE_VERSION}")
-        for name, value in slots.items():
-            setattr(self, name, value)
 
     @property
     def mac(self) -> bytes:

@@ -13,7 +13,13 @@ from typing import Final
 from sansio_net.addresses import format_endpoint
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import StateError
-from sansio_net.machine import ASAP, PICKLE_VERSION, Sink, earliest
+from sansio_net.machine import (
+    ASAP,
+    Sink,
+    earliest,
+    restore_state,
+    versioned_state,
+)
 from sansio_net.packet import Chunk, Packet
 from sansio_net.trace import Trace
 from sansio_net.wire.checksum import pseudo_base
@@ -59,6 +65,9 @@ class Listener:
         "trace",
     )
 
+    __getstate__ = versioned_state
+    __setstate__ = restore_state
+
     def __init__(
         self,
         laddr: bytes,
@@ -90,16 +99,6 @@ class Listener:
         self.ready: deque[Connection] = deque()
         self._children: dict[tuple[bytes, bytes, int], Connection] = {}
         self._resets: list[Packet] = []
-
-    def __getstate__(self) -> tuple[int, dict[str, object]]:
-        return PICKLE_VERSION, {name: getattr(self, name) for name in self.__slots__}
-
-    def __setstate__(self, state: tuple[int, dict[str, object]]) -> None:
-        version, slots = state
-        if version != PICKLE_VERSION:
-            raise StateError(f"a pickle of version {version}, not {PICKLE_VERSION}")
-        for name, value in slots.items():
-            setattr(self, name, value)
 
     # The five methods -----------------------------------------------------------------
 
