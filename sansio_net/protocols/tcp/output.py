@@ -97,6 +97,7 @@ def _syn(conn: Connection, now: int) -> Packet:
     sender, receiver = conn.sender, conn.receiver
     if sender.snd_nxt == sender.iss:
         choose_iss(conn, now)
+        conn.timers.stop(RETRANSMIT)
         conn.rtt.start(sender.iss + 1, now)
     else:
         conn.rtt.cancel()
@@ -208,6 +209,9 @@ def _text(
         conn.note_retransmission(now, seq, text, reason, -(-text // mss))
         conn.recovery.resent(end)
     if end > sender.snd_nxt:
+        if sender.snd_nxt == sender.snd_una:
+            # it may run since this was blocked (RFC 6298 (5.1))
+            conn.timers.stop(RETRANSMIT)
         sender.snd_nxt = end
     if text % mss:
         sender.small_end = seq + text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sansio_net.packet import CSUM_PARTIAL
-from sansio_net.units import SECOND
+from sansio_net.protocols.tcp.timers import RETRANSMIT
+from sansio_net.units import MILLISECOND, SECOND
 from sansio_net.wire.segment import flatten
 
 from .dialogue import Talk
@@ -204,6 +205,22 @@ def test_a_blocked_syn_times_out() -> None:
     for _ in range(3):
         talk.wait_timer("retransmit")
     talk.events("ConnectionLost")
+
+
+def test_what_was_blocked_is_waited_for_from_when_it_leaves() -> None:
+    """RFC 6298 (5.1): the timer starts with the segment."""
+    talk = Talk.active()
+    talk.conn.send(b"x")
+    talk.conn.blocked(talk.now)
+    talk.wait(190 * MILLISECOND)
+    talk.us("P.", seq=1)
+    assert talk.conn.timers.at(RETRANSMIT) == talk.now + 200 * MILLISECOND
+    talk = Talk()
+    talk.conn.connect()
+    talk.conn.blocked(talk.now)
+    talk.wait(990 * MILLISECOND)
+    talk.us("S")
+    assert talk.wait_timer("retransmit") == SECOND
 
 
 def test_blocked_with_nothing_to_say_arms_nothing() -> None:
