@@ -48,6 +48,7 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
     elif closed_before:
         # RFC 9293 MUST-37: who answers probes keeps the connection
         conn.retransmits = 0
+        conn.soft_error = None
         conn.timers.stop(USER)
     if sender.set_window(seg.seq, seg.ack, seg.wnd):
         conn.timers.stop(PERSIST)
@@ -86,6 +87,7 @@ def progress(
     newly = sender.acknowledge(ack)
     conn.forward_progress = True
     conn.retransmits = 0
+    conn.soft_error = None  # the way is there again
     conn.probing = False
     if conn.rtt.on_ack(ack, now, echo_age(conn, ts_val, ts_ecr, now)):
         rtt = conn.rtt

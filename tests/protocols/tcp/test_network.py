@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from sansio_net.counters import DropReason
-from sansio_net.errors import ConnectionRefused, Unreachable
+from sansio_net.errors import ConnectionRefused, TimedOut, Unreachable
 from sansio_net.protocols.tcp import ConnectionLost, State
 from sansio_net.units import SECOND
 
@@ -68,6 +68,23 @@ def test_a_standing_connection_lives_on() -> None:
     talk.conn.icmp_error(ConnectionRefused(), True, seq, talk.now)
     assert talk.conn.state is State.ESTABLISHED
     assert isinstance(talk.conn.soft_error, ConnectionRefused)
+
+
+def test_a_hint_is_forgotten_with_progress() -> None:
+    talk = Talk.active(retries2=1)
+    talk.conn.send(b"x")
+    talk.us("P.")
+    seq = talk.conn.sender.snd_una % 2**32
+    talk.conn.icmp_error(Unreachable(), True, seq, talk.now)
+    talk.peer(".", seq=1, ack=2)
+    talk.conn.send(b"y")
+    talk.us("P.")
+    talk.wait_timer("retransmit")
+    talk.us("P.")
+    talk.wait_timer("retransmit")
+    (event,) = talk.events("ConnectionLost")
+    assert isinstance(event, ConnectionLost)
+    assert isinstance(event.error, TimedOut)
 
 
 def test_no_way() -> None:
