@@ -355,7 +355,7 @@ class Conversation(RuleBasedStateMachine):
                 batch, self.wire = self.wire, deque()
                 for packet in batch:
                     self.deliver(packet)
-                self.settle()
+                self.advance(0)
             else:
                 self.timer_runs_out()
         else:
