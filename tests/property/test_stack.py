@@ -16,6 +16,7 @@ from sansio_net.stack import Event
 from sansio_net.testing import Link, Livelock, Pair, take_turn
 from sansio_net.testing.strategies import frames, packets, seeds, tcp_packets
 from sansio_net.units import MILLISECOND, SECOND
+from sansio_net.wire.tcp import ACK, RST, parse_tcp
 
 from .conversation import GONE_WITHIN, QUICK, Talk, make_stack
 from .driving import Memory
@@ -121,13 +122,18 @@ TestAnyPackets.settings = fewer
     )
 )
 def test_a_reset_is_never_answered(segments: list[bytes]) -> None:
-    """RFC 9293 3.10.7.1: so two stacks cannot loop on them."""
+    """RFC 9293 3.10.7.1: so two stacks cannot loop on them.
+
+    Where there is a connection, one that is not exact gets a challenge ACK (RFC 5961).
+    """
     stack = TheStackOnTun().make(1)
     for segment in segments:
+        had_connection = bool(stack.connections())
         stack.receive([segment], SECOND)
-        answers = stack.transmit(SECOND)
-        if segment[33] & 4:  # RST
-            assert answers == []
+        answers = [parse_tcp(packet.join(), 20) for packet in stack.transmit(SECOND)]
+        if segment[33] & RST:
+            assert [answer.flags for answer in answers] in ([], [ACK])
+            assert had_connection or not answers
 
 
 @given(
@@ -150,7 +156,8 @@ def damaged(stack_drops: dict[str, int]) -> int:
     return sum(stack_drops.get(f"drop.{reason.value}", 0) for reason in DAMAGE)
 
 
-@given(seed=seeds(), amount=st.integers(0, 60_000), chance=st.integers(0, 300_000))
+# one packet in ten at most: beyond, a connection may rightly be given up
+@given(seed=seeds(), amount=st.integers(0, 60_000), chance=st.integers(0, 100_000))
 def test_as_many_are_dropped_as_were_corrupted(
     seed: int, amount: int, chance: int
 ) -> None:

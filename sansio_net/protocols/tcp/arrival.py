@@ -147,7 +147,8 @@ def check_stamps(conn: Connection, seg: Segment, now: int) -> bool:
 def check_sequence(conn: Connection, seg: Segment, now: int) -> bool:
     """First, check sequence number; then trim to what is new and in the window."""
     receiver = conn.receiver
-    if conn.state is State.SYN_RECEIVED and seg.flags & SYN and seg.seq == receiver.irs:
+    again = seg.flags & (SYN | RST) == SYN and seg.seq == receiver.irs
+    if again and conn.state is State.SYN_RECEIVED:
         if not seg.flags & ACK:
             # the same SYN again: our SYN-ACK was lost
             if not conn.owed & OWES_SYN:

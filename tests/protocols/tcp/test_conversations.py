@@ -325,3 +325,13 @@ def test_time_wait_stays_until_another_connection_takes_its_place() -> None:
     t.peer("S", seq=5000)
     t.us("S.", ack=5001)
     assert len(t.stack.time_wait) == 0
+
+
+def test_a_syn_with_rst_is_a_reset() -> None:
+    # 3.10.7.4: it is old, so it is dropped, and no SYN-ACK answers it
+    t = Script()
+    t.listen()
+    t.peer("S", seq=0)
+    t.us("S.", seq=0, ack=1)
+    t.peer("SR", seq=0)
+    t.silent()
