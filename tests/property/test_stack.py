@@ -12,6 +12,7 @@ from hypothesis.stateful import (
 
 from sansio_net import ASAP, Entropy, Medium, Packet
 from sansio_net.counters import DropReason
+from sansio_net.errors import TimedOut
 from sansio_net.stack import Event
 from sansio_net.testing import Link, Livelock, Pair, take_turn
 from sansio_net.testing.strategies import frames, packets, seeds, tcp_packets
@@ -156,8 +157,7 @@ def damaged(stack_drops: dict[str, int]) -> int:
     return sum(stack_drops.get(f"drop.{reason.value}", 0) for reason in DAMAGE)
 
 
-# one packet in ten at most: beyond, a connection may rightly be given up
-@given(seed=seeds(), amount=st.integers(0, 60_000), chance=st.integers(0, 100_000))
+@given(seed=seeds(), amount=st.integers(0, 60_000), chance=st.integers(0, 300_000))
 def test_as_many_are_dropped_as_were_corrupted(
     seed: int, amount: int, chance: int
 ) -> None:
@@ -167,8 +167,11 @@ def test_as_many_are_dropped_as_were_corrupted(
     talk.sides[0].finish()
     talk.pair.run_until(lambda: talk.sides[1].conn is not None)
     talk.sides[1].finish()
-    assert talk.pair.run_until(lambda: all(side.gone for side in talk.sides))
-    talk.check_end()
+    if talk.pair.run_until(lambda: all(side.gone for side in talk.sides)):
+        talk.check_end()
+    else:
+        # where most is damaged an end may give up; the other then waits half-closed
+        assert any(isinstance(side.lost, TimedOut) for side in talk.sides)
     for end in (0, 1):
         dropped = damaged(talk.sides[1 - end].stack.counters())
         assert dropped == link.counts(end).corrupted
