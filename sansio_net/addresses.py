@@ -24,8 +24,6 @@ IpAddress: TypeAlias = str | bytes | IPv4Address | IPv6Address
 SocketAddress: TypeAlias = Sequence[str | int]
 """``(host, port)``, or asyncio's ``(host, port, flowinfo, scope_id)`` for IPv6."""
 
-ANY4: Final = b"\x00" * 4
-ANY6: Final = b"\x00" * 16
 BROADCAST4: Final = b"\xff" * 4
 BROADCAST_MAC: Final = b"\xff" * 6
 ZERO_MAC: Final = b"\x00" * 6

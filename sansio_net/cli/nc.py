@@ -315,7 +315,6 @@ class Datagrams(Peer):
 
     def __init__(self, session: Session, host: str, port: int) -> None:
         super().__init__(session)
-        self._port = port
         self._peer: tuple[str, int] | None = (host, port) if host else None
         self._waiting: deque[bytes] = deque()
         self._held: bytes | None = None

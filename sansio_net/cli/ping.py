@@ -135,7 +135,6 @@ class Ping:
         self._sent_at: dict[int, int] = {}  # by sequence number, on the wire
         self._answered: set[int] = set()  # membership only
         self._n_sent = self._n_received = self._n_errors = self._n_duplicates = 0
-        self._times: list[int] = []
         self._sum = self._sum_of_squares = 0
         self._fastest = self._slowest = 0
         self._began: int | None = None

@@ -15,13 +15,12 @@ from sansio_net.protocols.udp import UdpOptions
 class StackConfig:
     """The options of a Stack. All sizes are bytes, all times ns.
 
-    default_ttl: TTL of what we send (RFC 1122 3.2.1.7). weak_host: take packets for any
+    weak_host: take packets for any
     address of ours on any interface (RFC 1122 3.3.4.2); off is the strong model.
     ephemeral_ports: first and last (RFC 6056 3.2; Linux's range). output_queue: packets
     that wait for one interface besides its sockets' own. max_*: bounds of the tables.
     """
 
-    default_ttl: int = 64
     weak_host: bool = False
     ephemeral_ports: tuple[int, int] = (32768, 60999)
     output_queue: int = 256

@@ -119,14 +119,7 @@ def concern(
     failure, hard = error_for(kind, code)
     peer = (quoted.destination, quoted.destination_port)
     if quoted.protocol == ipv4.PROTO_TCP:
-        key = b"".join(
-            (
-                quoted.destination,
-                quoted.source,
-                quoted.destination_port.to_bytes(2, "big"),
-                quoted.source_port.to_bytes(2, "big"),
-            )
-        )
+        key = upkeep.connection_key(quoted.source, quoted.source_port, *peer)
         connection = stack.connection_table.get(key)
         if connection is None:
             return False
@@ -134,9 +127,7 @@ def concern(
             connection.path_mtu(mtu, quoted.seq or 0, now)
         else:
             connection.icmp_error(failure, hard, quoted.seq or 0, now)
-        stack.touched.append(connection)
-        if connection.done:
-            upkeep.forget_connection(stack, connection)
+        upkeep.settle_connection(stack, connection)
         return True
     if quoted.protocol == ipv4.PROTO_UDP:
         sockets = stack.socket_table.udp_for(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from sansio_net.packet import Packet
 from sansio_net.wire import ipv4
 from sansio_net.wire.checksum import checksum
 
@@ -37,11 +36,6 @@ def unfragmented(header: bytes, payload_size: int) -> bytes:
     """The first fragment's header, as the whole packet's."""
     word = int.from_bytes(header[6:8], "big") & DONT_FRAGMENT
     return _with_fields(header, len(header) + payload_size, word)
-
-
-def packet_payload(packet: Packet, header_size: int) -> bytes:
-    """What follows the IP header, in one piece."""
-    return packet.join()[packet.offset + header_size :]
 
 
 def _copied_options(header: bytes) -> bytes:

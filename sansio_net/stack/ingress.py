@@ -175,7 +175,7 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
 
 
 def _options_allowed(arrival: Arrival, at: int, ihl: int) -> bool:
-    """IPv4 options: well formed, and no source route (RFC 7126 4.3, 4.4)."""
+    """IPv4 options: well formed, and no source route (RFC 7126)."""
     try:
         options = ipv4.parse_options(arrival.packet.head[at + 20 : at + ihl])
     except WireError:

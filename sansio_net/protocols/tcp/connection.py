@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 from sansio_net.addresses import format_endpoint
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import NotConnectedError, SansioNetError, StateError
-from sansio_net.machine import ASAP, Sink, earliest, restore_state, versioned_state
+from sansio_net.machine import ASAP, Nic, Sink, earliest, restore_state, versioned_state
 from sansio_net.packet import Chunk, Packet
 from sansio_net.trace import Trace, TraceValue
 from sansio_net.wire.checksum import pseudo_base
@@ -203,7 +203,7 @@ class Connection:
         self.forward_progress = False
         self.suspicious = False
         self.hop: Any = None
-        self.nic: object | None = None
+        self.nic: Nic | None = None
         self.armed: list[object] | None = None
 
     # The five methods -----------------------------------------------------------------

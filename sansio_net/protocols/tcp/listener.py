@@ -88,7 +88,7 @@ class Listener:
         self.options = TcpOptions() if options is None else options
         self.isn = isn
         self.id = id
-        self.nic: object | None = None
+        self.nic: str | None = None
         self.counters = counters
         self.trace = trace
         self.paused = False

@@ -11,7 +11,6 @@ from typing import Final, Literal
 
 from sansio_net.counters import Counters, DropReason
 from sansio_net.packet import Packet
-from sansio_net.trace import Trace
 from sansio_net.units import MILLISECOND
 from sansio_net.wire.tcp import ACK, FIN, RST, SYN
 from sansio_net.wire.tcp_options import build_tcp_options, parse_tcp_options
@@ -119,7 +118,6 @@ class TimeWaitTable:
         "_heap",
         "_records",
         "_serial",
-        "_trace",
         "armed",
         "limit",
         "reopened_nxt",
@@ -130,13 +128,11 @@ class TimeWaitTable:
         limit: int,
         *,
         counters: Counters | None = None,
-        trace: Trace | None = None,
     ) -> None:
         self.limit = limit
         self.armed: list[object] | None = None
         self.reopened_nxt = 0
         self._counters = counters
-        self._trace = trace
         self._records: dict[bytes, TimeWaitRecord] = {}
         self._heap: list[tuple[int, int, bytes]] = []
         self._serial = 0
