@@ -38,6 +38,7 @@ from .turns import (
     Turn,
     epoch_option,
     metadata_options,
+    summed,
     turn_data,
 )
 
@@ -153,6 +154,8 @@ class Recording:
         stamp = self._open().now + self._epoch
         for packet in packets:
             whole = not self._flatten
+            if whole and direction == OUTBOUND:
+                packet = summed(packet)
             options = metadata_options(packet) if whole else ()
             for data in (packet.join(),) if whole else _flattened(packet):
                 block = build_packet(

@@ -31,6 +31,7 @@ from .turns import (
     Turn,
     as_packet,
     read_turns,
+    summed,
 )
 
 ROUNDS: Final = 16
@@ -233,7 +234,8 @@ def _compare(turn: Turn, sent: Sequence[SentPacket]) -> Difference | None:
 
 
 def _fields(packet: Packet) -> tuple[bytes, int, int, int, int]:
-    """Everything of a packet that a device sees."""
+    """Everything of a packet that a device sees, its checksum completed."""
+    packet = summed(packet)
     partial = packet.csum == CSUM_PARTIAL
     return (
         packet.join(),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final
 
-from sansio_net.errors import MalformedError, TruncatedError
+from sansio_net.errors import MalformedError, TruncatedError, WireError
 from sansio_net.packet import CSUM_PARTIAL, Packet, PacketInfo
 from sansio_net.wire.pcapng import PcapngReader
 from sansio_net.wire.records import (
@@ -28,6 +28,7 @@ from sansio_net.wire.records import (
     Section,
     custom,
 )
+from sansio_net.wire.segment import flatten
 
 PEN: Final = 32473
 """The enterprise number for examples (RFC 5612): we have none of our own."""
@@ -121,6 +122,19 @@ def parse_turn(data: bytes) -> Turn | None:
     for step in _STEP.iter_unpack(data[_HEADER.size : end]):
         turn.steps.append(Step(*step))
     return turn
+
+
+def summed(packet: Packet) -> Packet:
+    """The packet as a capture shows it: a checksum that was left to the device is
+    completed. Super-segments stay as they are, and so does what cannot be summed.
+    """
+    if packet.csum != CSUM_PARTIAL or packet.gso_size:
+        return packet
+    try:
+        (frame,) = flatten(packet)
+    except WireError:
+        return packet
+    return Packet(frame, offset=packet.offset, info=packet.info)
 
 
 def metadata_options(packet: Packet) -> list[Option]:

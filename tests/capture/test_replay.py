@@ -29,16 +29,18 @@ from sansio_net.packet import CSUM_VALID, Packet
 from sansio_net.stack import Stack
 from sansio_net.wire import tcp
 from sansio_net.wire.arp import REQUEST, build_arp, parse_arp
+from sansio_net.wire.checksum import checksum, pseudo_sum
 from sansio_net.wire.ethernet import ETHERTYPE_ARP, build_ethernet
 from sansio_net.wire.ipv4 import parse_ipv4
 from sansio_net.wire.pcap import build_file_header, build_record
+from sansio_net.wire.pcapng import PcapngReader
 from sansio_net.wire.pcapng_write import (
     build_interface,
     build_packet,
     build_section,
     build_simple_packet,
 )
-from sansio_net.wire.records import INBOUND, OUTBOUND
+from sansio_net.wire.records import INBOUND, OUTBOUND, PacketRecord
 
 from .conversation import DATA, Client, converse
 from .fakes import FakeDevice, FakeNic, FakeStack
@@ -78,6 +80,22 @@ def test_a_lossy_conversation_replays_byte_for_byte(offload: bool) -> None:
         assert len(headers) >= 100
         assert any(b"\x08\x0a" in header.options for header in headers)
         assert client.stack.counters()["tcp.retransmitted"] > 0
+
+
+def test_what_is_recorded_has_its_checksums() -> None:
+    """A reader of the file need not know that they were left to the device."""
+    reader = PcapngReader()
+    frames = [
+        record.data
+        for record in reader.feed(recorded(False))
+        if isinstance(record, PacketRecord) and record.data[12:14] == b"\x08\0"
+    ]
+    assert len(frames) >= 100
+    for frame in frames:
+        header = parse_ipv4(frame, 14)
+        segment = frame[14 + header.header_length : 14 + header.total_length]
+        place = header.source, header.destination, header.protocol
+        assert checksum(segment, pseudo_sum(*place, len(segment))) == 0
 
 
 SCRIPT = """
