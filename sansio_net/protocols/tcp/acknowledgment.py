@@ -93,8 +93,11 @@ def progress(
         rtt = conn.rtt
         conn.note(now, "tcp.rtt", rtt.srtt, rtt.rttvar, rtt.rto)
     if recovery.phase is not FAST:
-        conn.congestion.on_ack(newly, in_flight, limited, now)
-    recovery.on_ack(newly, ack, sender.snd_nxt, sender.mss, conn.congestion)
+        sample = conn.sample
+        sample.now, sample.acked = now, newly
+        sample.in_flight, sample.limited = in_flight, limited
+        conn.congestion.on_ack(sample)
+    recovery.on_ack(newly, ack, sender.snd_nxt, sender.mss, conn.congestion, now)
     note_window(conn, now)
     if ack == sender.snd_nxt:
         timers.stop(RETRANSMIT)  # RFC 6298 (5.2)

@@ -47,7 +47,7 @@ from sansio_net.wire.tcp_options import SegmentOptions
 from . import arrival, edge, events, fastpath, lifecycle, network, output, timeouts
 from .acknowledgment import tell_space
 from .challenge import ChallengeLimit
-from .congestion import controller
+from .congestion import AckSample, controller
 from .events import TcpEvent
 from .handshake import Negotiated
 from .info import TcpInfo
@@ -113,6 +113,7 @@ class Connection:
         "retransmits",
         "rport",
         "rtt",
+        "sample",
         "sender",
         "soft_error",
         "state",
@@ -163,6 +164,7 @@ class Connection:
         self.rtt = RttEstimator(options.initial_rto, options.min_rto, options.max_rto)
         self.recovery = Recovery()
         self.congestion = controller(options.congestion)
+        self.sample = AckSample()
         self.timers = Timers()
         self.agreed: Negotiated | None = None
         self.peer_offer: SegmentOptions | None = None

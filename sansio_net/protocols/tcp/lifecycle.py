@@ -84,7 +84,7 @@ def establish(conn: Connection, now: int) -> None:
     if conn.retransmits:
         conn.rtt.syn_was_lost()
         window = mss
-    conn.congestion.start(mss, window)
+    conn.congestion.start(mss, window, conn.sender.iss & MASK, now)
     conn.retransmits = 0
     conn.soft_error = None
     conn.peer_offer = None

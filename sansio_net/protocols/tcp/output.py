@@ -158,7 +158,7 @@ def _new_text(conn: Connection, now: int) -> Packet | None:
         and now - conn.last_sent_at > rtt.rto
         and conn.options.idle_restart
     ):
-        conn.congestion.on_idle()
+        conn.congestion.on_idle(now)
         conn.last_sent_at = now
     size = sender.sendable(_room(conn), conn.options.nodelay)
     # a FIN alone takes a number, so a place in the window

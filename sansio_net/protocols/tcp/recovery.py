@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from .congestion import CongestionController
+from .congestion import Cause, CongestionController
 
 DUP_THRESHOLD: Final = 3
 
@@ -106,7 +106,7 @@ class Recovery:
         self.recovery_point = nxt
         self.partial_acks = 0
         # RFC 5681 3.2 (2): without what limited transmit added
-        congestion.on_loss(self._flight, now)
+        congestion.on_congestion(Cause.LOSS, self._flight, now)
         self.inflation = DUP_THRESHOLD * mss
         self.lose(una, min(una + mss, nxt), "fast")
         return True
@@ -118,6 +118,7 @@ class Recovery:
         nxt: int,
         mss: int,
         congestion: CongestionController,
+        now: int,
     ) -> None:
         """`ack` acknowledges `newly` numbers for the first time."""
         if self.lost_nxt < ack:
@@ -128,8 +129,8 @@ class Recovery:
             self.inflation = 0
         elif ack >= self.recovery_point:
             if self.phase is FAST:
-                # RFC 6582 3.2 (3), full acknowledgment, choice (1)
-                congestion.on_recovered(max(nxt - ack, mss) + mss)
+                # RFC 6582 3.2 (3), full acknowledgment, choice (2)
+                congestion.on_recovered(now)
             self.phase = OPEN
             self.inflation = 0
             self.lost_nxt = self.lost_end = ack

@@ -7,7 +7,7 @@ from typing import Final
 
 from sansio_net.errors import StateError
 
-from .base import CongestionController
+from .base import AckSample, Cause, CongestionController
 from .reno import Reno
 
 CONTROLLERS: Final[dict[str, Callable[[], CongestionController]]] = {"reno": Reno}
@@ -21,4 +21,11 @@ def controller(name: str) -> CongestionController:
     return made()
 
 
-__all__ = ["CONTROLLERS", "CongestionController", "Reno", "controller"]
+__all__ = [
+    "CONTROLLERS",
+    "AckSample",
+    "Cause",
+    "CongestionController",
+    "Reno",
+    "controller",
+]

@@ -5,7 +5,9 @@ RFC 5681 3.1 and 4.1, counting bytes (RFC 3465).
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
+
+from .base import AckSample, Cause
 
 INFINITE: Final = 1 << 30
 """RFC 5681 3.1: ssthresh begins arbitrarily high: the largest window there is."""
@@ -14,16 +16,35 @@ INFINITE: Final = 1 << 30
 class Reno:
     """One ACK may stand for many: what it acknowledges counts, not that it came."""
 
-    __slots__ = ("_acked", "_initial", "_mss", "cwnd", "ssthresh")
+    __slots__ = (
+        "_acked",
+        "_initial",
+        "_mss",
+        "_prior_cwnd",
+        "_prior_ssthresh",
+        "cwnd",
+        "pacing_rate",
+        "ssthresh",
+    )
+
+    needs_rate: ClassVar[bool] = False
+    owns_recovery: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.cwnd = 0
         self.ssthresh = INFINITE
+        self.pacing_rate = 0
         self._mss = 0
         self._initial = 0
         self._acked = 0  # in congestion avoidance, since cwnd last grew
+        self._prior_cwnd = 0
+        self._prior_ssthresh = INFINITE
 
-    def start(self, mss: int, initial_window: int) -> None:
+    @property
+    def phase(self) -> str:
+        return "slow_start" if self.cwnd < self.ssthresh else "avoidance"
+
+    def start(self, mss: int, initial_window: int, seed: int, now: int) -> None:
         self._mss = mss
         self._initial = self.cwnd = initial_window
 
@@ -31,35 +52,49 @@ class Reno:
         self._mss = mss
         self.cwnd = max(self.cwnd, mss)
 
-    def on_ack(self, acked: int, in_flight: int, limited: bool, now: int) -> None:
+    def on_sent(self, now: int) -> None:
+        """A window that is not used does not grow: nothing to note."""
+
+    def on_ack(self, sample: AckSample) -> None:
         cwnd = self.cwnd
         if cwnd < self.ssthresh:
             # a window that was not used says nothing about the path (RFC 7661 4.1)
-            if cwnd <= 2 * in_flight:
-                self.cwnd = min(cwnd + acked, INFINITE)
+            if cwnd <= 2 * sample.in_flight:
+                self.cwnd = min(cwnd + sample.acked, INFINITE)
             return
-        if not limited:
+        if not sample.limited:
             return
-        self._acked += acked
+        self._acked += sample.acked
         if self._acked >= cwnd:
             self._acked -= cwnd
             self.cwnd = min(cwnd + self._mss, INFINITE)
 
-    def on_loss(self, in_flight: int, now: int) -> None:
-        # RFC 5681 equation (4)
-        self.ssthresh = max(in_flight // 2, 2 * self._mss)
+    def on_congestion(self, cause: Cause, in_flight: int, now: int) -> None:
+        self._remember()
+        # RFC 5681 equation (4); RFC 8511 3 leaves Reno's answer to ECN to 0.8
+        kept = in_flight * 4 // 5 if cause is Cause.ECN else in_flight // 2
+        self.ssthresh = max(kept, 2 * self._mss)
         self.cwnd = self.ssthresh
         self._acked = 0
 
     def on_timeout(self, in_flight: int, first: bool, now: int) -> None:
         # RFC 5681 3.1: ssthresh is held when the same segment is lost again
         if first:
+            self._remember()
             self.ssthresh = max(in_flight // 2, 2 * self._mss)
         self.cwnd = self._mss
         self._acked = 0
 
-    def on_recovered(self, cwnd: int) -> None:
-        self.cwnd = max(min(cwnd, self.ssthresh), self._mss)
+    def on_recovered(self, now: int) -> None:
+        self.cwnd = max(self.ssthresh, self._mss)
 
-    def on_idle(self) -> None:
+    def undo(self, now: int) -> None:
+        self.cwnd = max(self.cwnd, self._prior_cwnd)
+        self.ssthresh = max(self.ssthresh, self._prior_ssthresh)
+
+    def on_idle(self, now: int) -> None:
         self.cwnd = min(self.cwnd, self._initial)
+
+    def _remember(self) -> None:
+        self._prior_cwnd = self.cwnd
+        self._prior_ssthresh = self.ssthresh
