@@ -114,6 +114,20 @@ def progress(
         conn.wake()
 
 
+def ecn_echo(conn: Connection, now: int) -> bool:
+    """An acceptable ACK carries ECE: cwnd comes down once for each window of data.
+
+    RFC 3168 6.1.2. True the first time: CWR goes with the next new text.
+    """
+    sender, recovery = conn.sender, conn.recovery
+    if not recovery.congestion_window_reduced(
+        sender.snd_una, sender.snd_nxt, conn.congestion, now
+    ):
+        return False
+    note_window(conn, now)
+    return True
+
+
 def tell_space(conn: Connection) -> None:
     """A send took less than it was given, and there is room again."""
     sender = conn.sender

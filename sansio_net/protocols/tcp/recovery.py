@@ -34,6 +34,7 @@ class Recovery:
 
     __slots__ = (
         "_flight",
+        "cwr_point",
         "dup_acks",
         "inflation",
         "lost_end",
@@ -48,6 +49,7 @@ class Recovery:
     def __init__(self) -> None:
         self.phase = OPEN
         self.recovery_point = 0
+        self.cwr_point = 0  # until this is acknowledged, marks are of one window
         self.dup_acks = 0
         self.inflation = 0
         self.lost_nxt = 0
@@ -141,6 +143,19 @@ class Recovery:
             if newly >= mss:
                 self.inflation += mss
             self.lose(ack, min(ack + mss, nxt), "partial")
+
+    def congestion_window_reduced(
+        self, una: int, nxt: int, congestion: CongestionController, now: int
+    ) -> bool:
+        """The peer saw a mark; does cwnd come down for it (RFC 3168 6.1.2)?
+
+        Not while it is down already, for a loss or for a mark in the same window.
+        """
+        if self.phase is not OPEN or una < self.cwr_point:
+            return False
+        self.cwr_point = nxt
+        congestion.on_congestion(Cause.ECN, nxt - una, now)
+        return True
 
     @property
     def restarts_timer(self) -> bool:

@@ -16,6 +16,7 @@ from .timers import (
     FIN_WAIT_2,
     KEEPALIVE,
     NAMES,
+    PACING,
     PERSIST,
     RETRANSMIT,
     USER,
@@ -124,6 +125,11 @@ def _fin_wait_2(conn: Connection, now: int) -> None:
     conn.finish(None)
 
 
+def _paced(conn: Connection, now: int) -> None:
+    """The next burst may leave."""
+    conn.wake()
+
+
 _ACTIONS: Final = {
     RETRANSMIT: _retransmit,
     DELAYED_ACK: _delayed_ack,
@@ -131,4 +137,5 @@ _ACTIONS: Final = {
     KEEPALIVE: _keepalive,
     USER: _user,
     FIN_WAIT_2: _fin_wait_2,
+    PACING: _paced,
 }

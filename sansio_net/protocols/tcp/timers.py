@@ -1,6 +1,7 @@
 """The timers of a connection: fixed slots and the earliest of them.
 
-RFC 9293 3.8.1, 3.8.4, 3.8.6.1, 3.10.8. Nothing here knows what a timer means.
+RFC 9293 3.8.1, 3.8.4, 3.8.6.1, 3.10.8; RFC 8985 6.3 and 7. Nothing here knows what a
+timer means.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ PERSIST: Final = 2
 KEEPALIVE: Final = 3
 USER: Final = 4
 FIN_WAIT_2: Final = 5
+REORDER: Final = 6
+PROBE: Final = 7
+PACING: Final = 8
 
 NAMES: Final = (
     "retransmit",
@@ -21,6 +25,9 @@ NAMES: Final = (
     "keepalive",
     "user",
     "fin_wait_2",
+    "reorder",
+    "probe",
+    "pacing",
 )
 
 
@@ -28,7 +35,7 @@ class Timers:
     """Deadlines by slot. The minimum is kept, and found again only when it may differ.
 
     Re-arming the earliest timer to a later time, the usual case, marks the minimum
-    stale: six comparisons the next time somebody asks.
+    stale: a look at every slot the next time somebody asks.
     """
 
     __slots__ = ("_at", "_earliest", "_stale")
