@@ -1,4 +1,6 @@
-"""What a bad wire does to a frame: one short burst, or anything at all.
+"""What a wire does to a frame: a mark of congestion, one short burst, or anything.
+
+RFC 3168 5 for the mark.
 
 A burst of at most 15 bits is always seen by the Internet checksum (RFC 1071: it is
 a sum modulo 65535, and no such difference is a multiple of that).
@@ -10,6 +12,7 @@ from typing import Final
 
 from sansio_net.entropy import Entropy
 from sansio_net.packet import Medium
+from sansio_net.wire.checksum import update
 
 MAX_BURST: Final = 15
 
@@ -30,6 +33,27 @@ def network_start(frame: bytes, medium: Medium) -> int | None:
     if frame[start - 2 : start] in (b"\x08\x00", b"\x86\xdd"):
         return start
     return None
+
+
+def mark_congestion(frame: bytes, medium: Medium) -> bytes | None:
+    """The frame with CE where its IP header says ECT(0) or ECT(1); else None."""
+    start = network_start(frame, medium)
+    if start is None or len(frame) < start + 20:
+        return None
+    old = int.from_bytes(frame[start : start + 2], "big")
+    v4 = old >> 12 == 4
+    if not v4 and old >> 12 != 6:
+        return None
+    shift = 0 if v4 else 4  # the traffic class ends half a byte before
+    if old >> shift & 3 not in (1, 2):
+        return None
+    new = old | 3 << shift
+    marked = bytearray(frame)
+    marked[start : start + 2] = new.to_bytes(2, "big")
+    if v4:
+        check = int.from_bytes(frame[start + 10 : start + 12], "big")
+        marked[start + 10 : start + 12] = update(check, old, new).to_bytes(2, "big")
+    return bytes(marked)
 
 
 def _covered(frame: bytes, start: int) -> tuple[int, int, int | None] | None:

@@ -1,5 +1,7 @@
 """A link of two ends as a machine: delay, loss, reordering, damage, all from a seed.
 
+RFC 3168 5 for the marks of its queue.
+
 Items are ``(end, Packet)``, end 0 or 1: in, the end that sends; out, the end that the
 packet reaches. Conditions belong to a direction, named by the end that sends. The
 same seed and the same packets meet the same fate on every run.
@@ -16,7 +18,7 @@ from typing import Final, TypeAlias
 
 from sansio_net.entropy import Entropy
 from sansio_net.errors import StateError, WireError
-from sansio_net.machine import ASAP, restore_state, versioned_state
+from sansio_net.machine import ASAP, earliest, restore_state, versioned_state
 from sansio_net.packet import CSUM_PARTIAL, Medium, Packet
 from sansio_net.trace import Trace
 from sansio_net.units import (
@@ -29,7 +31,7 @@ from sansio_net.units import (
 )
 from sansio_net.wire.segment import flatten
 
-from .damage import flip_burst, network_start, wreck
+from .damage import flip_burst, mark_congestion, network_start, wreck
 
 LinkItem: TypeAlias = tuple[int, Packet]
 
@@ -53,6 +55,9 @@ class Conditions:
     reordering: int = 0
     """How many packets are held back by `reordering_delay`."""
     reordering_delay: int = 10 * MILLISECOND
+    reordering_segments: int = 0
+    """A packet held back goes on behind so many later ones, if they come before that
+    delay has passed; 0: the delay alone counts."""
     duplication: int = 0
     corruption: int = 0
     """One burst of at most 15 bits where a checksum must notice it."""
@@ -62,6 +67,9 @@ class Conditions:
     queue: int = 1000
     """Packets that wait for `rate`; the next is dropped (drop tail)."""
     queue_bytes: int = 4 * MIB
+    ecn_threshold: int = 0
+    """Where more packets than this wait, those that are capable of ECN are marked
+    (CE); others pass, until the queue is full."""
     mtu: int = 0
     """The largest IP packet; larger ones are dropped."""
     offload: bool = False
@@ -119,6 +127,8 @@ class LinkCounts:
     malformed: int = 0
     """Offload metadata that does not fit the bytes: nothing a wire could carry."""
     reordered: int = 0
+    marked: int = 0
+    """CE where there was ECT."""
     duplicated: int = 0
     corrupted: int = 0
     wrecked: int = 0
@@ -134,8 +144,10 @@ class _Direction:
         "counts",
         "dice",
         "held",
+        "held_back",
         "held_bytes",
         "last_arrival",
+        "passed",
         "queue",
         "queued_bytes",
         "to_lose",
@@ -154,6 +166,9 @@ class _Direction:
         self.queued_bytes = 0
         self.held = 0
         self.held_bytes = 0
+        self.passed = 0  # packets that kept their order
+        # (how many must have passed, at the latest at, serial, packet)
+        self.held_back: deque[tuple[int, int, int, Packet]] = deque()
 
     def happens(self, name: str, probability: int) -> bool:
         return probability > 0 and self.dice[name].below(MILLION) < probability
@@ -193,17 +208,35 @@ class _Direction:
         return start
 
     def arrives_at(self, leaves_at: int) -> int:
-        """In order, unless this packet is one of the reordered."""
+        """In order."""
         conditions = self.conditions
         arrival = leaves_at + conditions.latency
         if conditions.jitter:
             arrival += self.dice["jitter"].below(conditions.jitter)
-        arrival = max(arrival, self.last_arrival)
-        if self.happens("reordering", conditions.reordering):
+        return max(arrival, self.last_arrival)
+
+    def is_overtaken(self) -> bool:
+        if self.happens("reordering", self.conditions.reordering):
             self.counts.reordered += 1
-            return arrival + conditions.reordering_delay
-        self.last_arrival = arrival
-        return arrival
+            return True
+        return False
+
+    def hold_back(self, until: int, serial: int, packet: Packet) -> None:
+        """Until enough others have passed it, at the latest until then."""
+        turn = self.passed + self.conditions.reordering_segments
+        if self.held_back:  # who waits longest goes first, whatever the conditions
+            until = max(until, self.held_back[-1][1])
+            turn = max(turn, self.held_back[-1][0])
+        self.held_back.append((turn, until, serial, packet))
+
+    def let_go(self, passed: int, now: int) -> list[tuple[int, int, Packet]]:
+        """What has waited long enough, in either sense: (at the latest at, serial,
+        packet)."""
+        held_back = self.held_back
+        gone = []
+        while held_back and (held_back[0][0] <= passed or held_back[0][1] <= now):
+            gone.append(held_back.popleft()[1:])
+        return gone
 
 
 class Link:
@@ -256,10 +289,11 @@ class Link:
 
     def next_timeout(self) -> int | None:
         """The next arrival at either end."""
-        if not self._heap:
-            return None
-        arrival = self._heap[0][0]
-        return ASAP if arrival <= self._due else arrival
+        arrival = self._heap[0][0] if self._heap else None
+        for direction in self._directions:
+            if direction.held_back:
+                arrival = earliest(arrival, direction.held_back[0][1])
+        return ASAP if arrival is not None and arrival <= self._due else arrival
 
     def events(self) -> list[None]:
         """A link says nothing."""
@@ -270,6 +304,10 @@ class Link:
         self._due = max(self._due, now)
         arrived: list[LinkItem] = []
         heap = self._heap
+        for end, direction in enumerate(self._directions):
+            if direction.held_back:
+                for until, serial, packet in direction.let_go(0, now):
+                    heappush(heap, (until, serial, end, packet))
         while heap and heap[0][0] <= now and len(arrived) < limit:
             _, _, end, packet = heappop(heap)
             direction = self._directions[end]
@@ -318,7 +356,7 @@ class Link:
     @property
     def held(self) -> int:
         """Packets under way, both directions."""
-        return len(self._heap)
+        return sum(direction.held for direction in self._directions)
 
     @property
     def held_bytes(self) -> int:
@@ -389,9 +427,16 @@ class Link:
         if leaves_at is None:
             direction.counts.overflowed += 1
             return "overflowed"
+        conditions = direction.conditions
+        if 0 < conditions.ecn_threshold < len(direction.queue):
+            marked = mark_congestion(packet.head, self.medium)
+            if marked is not None:
+                direction.counts.marked += 1
+                packet.head = marked
         arrives_at = direction.arrives_at(leaves_at)
+        late = direction.is_overtaken()
         copies = 1
-        if direction.happens("duplication", direction.conditions.duplication):
+        if direction.happens("duplication", conditions.duplication):
             direction.counts.duplicated += 1
             copies = 2
         fate = ""
@@ -400,12 +445,34 @@ class Link:
                 carried, fate = self._damaged(direction, packet)
                 direction.held += 1
                 direction.held_bytes += len(carried.head)
-                self._serial += 1
-                heappush(self._heap, (arrives_at, self._serial, end, carried))
+                self._deliver(end, direction, carried, arrives_at, late)
             else:
                 direction.counts.overflowed += 1
                 fate = fate or "overflowed"
+        if not late:
+            self._pass(end, direction, arrives_at, now)
         return fate
+
+    def _deliver(
+        self, end: int, direction: _Direction, packet: Packet, at: int, late: bool
+    ) -> None:
+        """To the other end, or among those that let others pass."""
+        self._serial += 1
+        if late:
+            at += direction.conditions.reordering_delay
+            if direction.conditions.reordering_segments:
+                direction.hold_back(at, self._serial, packet)
+                return
+        heappush(self._heap, (at, self._serial, end, packet))
+
+    def _pass(self, end: int, direction: _Direction, at: int, now: int) -> None:
+        """A packet keeps its order; who waited for that many goes on behind it."""
+        direction.last_arrival = at
+        direction.passed += 1
+        if direction.held_back:
+            for until, _, packet in direction.let_go(direction.passed, now):
+                self._serial += 1
+                heappush(self._heap, (min(at, until), self._serial, end, packet))
 
     def _damaged(self, direction: _Direction, packet: Packet) -> tuple[Packet, str]:
         """The packet as it arrives, and what to call it. A copy has its own luck."""

@@ -211,6 +211,7 @@ def conditions(
         loss=draw(chance),
         reordering=draw(chance),
         reordering_delay=draw(st.integers(0, max_latency)),
+        reordering_segments=draw(st.sampled_from([0, 0, 1, 3, 10])),
         duplication=draw(chance),
         rate=draw(st.sampled_from([0, 0, 10**6, 10**8])),
     )

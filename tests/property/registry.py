@@ -391,6 +391,8 @@ class TheLink(Subject):
             rate="1mbit",
             queue=5,
             capacity=20,
+            reordering_segments=2,
+            ecn_threshold=2,
         )
         link.trace = trace
         return link

@@ -15,7 +15,7 @@ from sansio_net.errors import StateError, WireError
 from sansio_net.packet import CSUM_PARTIAL
 from sansio_net.testing import Conditions, Link
 from sansio_net.testing.craft import ethernet_frame, ip_packet, tcp_packet, udp_packet
-from sansio_net.testing.damage import flip_burst, wreck
+from sansio_net.testing.damage import flip_burst, mark_congestion, wreck
 from sansio_net.testing.link import LinkItem
 from sansio_net.testing.strategies import conditions, seeds
 from sansio_net.units import MILLISECOND, SECOND
@@ -169,6 +169,74 @@ def test_jitter_keeps_the_order_reordering_does_not() -> None:
     assert got_order != sorted(got_order)
     assert sorted(got_order) == list(range(1, 101))
     assert 5 < link.counts(0).reordered < 40
+
+
+def test_a_packet_held_back_lets_so_many_pass() -> None:
+    link = Link(latency="10ms", reordering_delay="1s", reordering_segments=3)
+    link.set(reordering="100%")
+    send(link, 1)
+    link.set(reordering=0)
+    for n in range(2, 8):
+        link.receive([(0, numbered(n))], n * MILLISECOND)
+    assert arrivals(link) == [
+        *((n * MILLISECOND + 10 * MILLISECOND, 1, n) for n in (2, 3, 4)),
+        (14 * MILLISECOND, 1, 1),
+        *((n * MILLISECOND + 10 * MILLISECOND, 1, n) for n in (5, 6, 7)),
+    ]
+    assert link.held == link.held_bytes == 0
+
+
+def test_a_packet_held_back_waits_no_longer_than_the_delay() -> None:
+    link = Link(latency="10ms", reordering_delay="50ms", reordering_segments=3)
+    link.set(reordering="100%")
+    send(link, 2)
+    assert (link.held, link.next_timeout()) == (2, 60 * MILLISECOND)
+    link.set(reordering=0)
+    link.receive([(0, numbered(3))], 20 * MILLISECOND)
+    assert arrivals(link) == [
+        (30 * MILLISECOND, 1, 3),
+        (60 * MILLISECOND, 1, 1),
+        (60 * MILLISECOND, 1, 2),
+    ]
+    # less than it would have waited for the others
+    link = Link(latency="10ms", reordering_delay="5ms", reordering_segments=1)
+    link.set(reordering="100%")
+    send(link, 1)
+    link.set(reordering=0)
+    link.receive([(0, numbered(2))], 14 * MILLISECOND)
+    assert [when for when, _, _ in arrivals(link)] == [
+        15 * MILLISECOND,
+        24 * MILLISECOND,
+    ]
+
+
+@pytest.mark.parametrize("kind", [Medium.ETHERNET, Medium.IP])
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_long_queue_marks_those_capable_of_ecn(kind: Medium, version: int) -> None:
+    if version == 4:
+        made = [ip_packet(A, B, 99, bytes(105), tos=0xB8 | ecn) for ecn in range(4)]
+    else:
+        plain = ip_packet("fd00::1", "fd00::2", 99, bytes(85))
+        made = [plain[:1] + bytes((ecn << 4,)) + plain[2:] for ecn in range(4)]
+    if kind is Medium.ETHERNET:
+        ethertype = 0x0800 if version == 4 else 0x86DD
+        made = [ethernet_frame(packet, ethertype=ethertype) for packet in made]
+    link = Link(medium=kind, rate="1mbit", ecn_threshold=4, queue=10)
+    link.receive([(0, Packet.received(frame)) for frame in made * 3], 0)
+    got = [packet.head for _, (_, packet) in fates(link)]
+    assert got[:4] == made
+    assert got[4] == got[8] == made[0]  # not capable: only a full queue drops it
+    assert got[7] == made[3]  # marked by another
+    assert link.counts(0).overflowed == 2
+    assert link.counts(0).marked == 3
+    # as if it had been built that way, IPv4's checksum too
+    assert got[5] == got[6] == got[9] == made[3]
+
+
+@pytest.mark.parametrize("frame", [b"", bytes(19), bytes(40), b"\x45\x01" + bytes(5)])
+def test_nothing_is_marked_where_no_header_is(frame: bytes) -> None:
+    assert mark_congestion(frame, Medium.IP) is None
+    assert mark_congestion(frame, Medium.ETHERNET) is None
 
 
 def test_duplicates_come_twice() -> None:
