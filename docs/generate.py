@@ -1,17 +1,22 @@
 """The parts of the documentation that are drawn from the code.
 
-``python docs/generate.py`` rewrites what stands between the marks in tcp.md and
-counters.md; tests/test_docs.py fails where they differ from the code.
+``python docs/generate.py`` rewrites what stands between the marks in tcp.md, options.md
+and counters.md; tests/test_docs.py fails where they differ from the code.
 """
 
 from __future__ import annotations
 
 import ast
+from dataclasses import fields
 from pathlib import Path
 
 from sansio_net import counters
 from sansio_net.counters import DropReason
+from sansio_net.protocols.tcp import options
+from sansio_net.protocols.tcp.congestion import CONTROLLERS
+from sansio_net.protocols.tcp.options import BOUNDS, CHOICES, SETTABLE, TcpOptions
 from sansio_net.protocols.tcp.states import TRANSITIONS
+from sansio_net.units import format_duration
 
 DOCS = Path(__file__).resolve().parent
 BEGIN, END = "<!-- generated -->", "<!-- end -->"
@@ -33,30 +38,79 @@ def in_words(name: str) -> str:
     return f"{layer.upper()}: {rest.replace('_', ' ')}"
 
 
-def drop_reasons() -> str:
-    """Every DropReason with its docstring; the source's comments are the headings."""
-    source = Path(counters.__file__).read_text()
-    tree = ast.parse(source)
-    body = next(
+def docstrings(path: str | None, name: str) -> dict[str, str]:
+    """The strings that follow the names of a class body."""
+    tree = ast.parse(Path(path or "").read_text())
+    (body,) = (
         node.body
         for node in tree.body
-        if isinstance(node, ast.ClassDef) and node.name == "DropReason"
+        if isinstance(node, ast.ClassDef) and node.name == name
     )
     meanings: dict[str, str] = {}
     for node, after in zip(body, [*body[1:], None], strict=True):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            text = ""
-            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                text = " ".join(str(after.value.value).split())
-            meanings[node.targets[0].id] = text
+        target = None
+        if isinstance(node, ast.Assign):
+            target = node.targets[0]
+        elif isinstance(node, ast.AnnAssign):
+            target = node.target
+        if (
+            isinstance(target, ast.Name)
+            and isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
+        ):
+            meanings[target.id] = " ".join(str(after.value.value).split())
+    return meanings
+
+
+def drop_reasons() -> str:
+    """Every DropReason with its docstring; the source's comments are the headings."""
+    meanings = docstrings(counters.__file__, "DropReason")
     lines = ["| counter | meaning |", "|---|---|"]
     for reason in DropReason:
-        meaning = meanings[reason.name] or in_words(reason.value)
+        meaning = meanings.get(reason.name) or in_words(reason.value)
         lines.append(f"| `drop.{reason.value}` | {meaning.rstrip('.')} |")
     return "\n".join(lines)
 
 
-GENERATED = {"tcp.md": state_diagram, "counters.md": drop_reasons}
+def option_table() -> str:
+    """Every field of TcpOptions: default, unit, bound, meaning with its RFC."""
+    meanings = docstrings(options.__file__, "TcpOptions")
+    choices = {**CHOICES, "congestion": tuple(CONTROLLERS)}
+    lines = ["| option | default | bound | set | meaning |", "|---|---|---|---|---|"]
+    for field in fields(TcpOptions):
+        bound = BOUNDS.get(field.name)
+        if bound is None:
+            words = ", ".join(choices.get(field.name, ("False", "True")))
+        else:
+            plain = bound.unit in ("ns", "bytes", "octet")
+            least = in_units(bound.least, bound.unit) if plain else bound.least
+            words = f"{least} to {in_units(bound.most, bound.unit)}"
+        lines.append(
+            f"| `{field.name}` | {in_units(field.default, bound and bound.unit)} "
+            f"| {words} | {'yes' if field.name in SETTABLE else ''} "
+            f"| {meanings[field.name]} |"
+        )
+    return "\n".join(lines)
+
+
+def in_units(value: object, unit: str | None) -> str:
+    """A number as a reader wants it: ``40ms``, ``512 KiB``, ``10 segments``."""
+    if isinstance(value, bool) or not isinstance(value, int) or unit is None:
+        return str(value)
+    if unit == "ns":
+        return "0" if not value else format_duration(value)
+    if unit == "bytes" and value >= 1024 and not value % 1024:
+        for size, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+            if not value % size:
+                return f"{value // size} {name}"
+    return str(value) if unit == "octet" else f"{value} {unit}"
+
+
+GENERATED = {
+    "tcp.md": state_diagram,
+    "options.md": option_table,
+    "counters.md": drop_reasons,
+}
 
 
 def rendered(name: str) -> str:

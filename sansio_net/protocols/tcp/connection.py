@@ -333,10 +333,11 @@ class Connection:
         """RST, and `Closed` as the only event still to come."""
         lifecycle.abort(self)
 
-    def set(self, **changes: int | bool | None) -> None:
+    def set(self, **changes: int | bool | str | None) -> None:
         """Change options, of this connection only: ``conn.set(nodelay=True)``.
 
-        Raises StateError for those that were agreed with the peer or do not exist.
+        Raises StateError for those that were agreed with the peer, do not exist, or
+        get a value out of bounds.
         """
         fixed = sorted(changes.keys() - SETTABLE)
         if fixed:

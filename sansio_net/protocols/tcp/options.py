@@ -1,40 +1,91 @@
 """What an application or a stack may choose about a connection.
 
 One object is shared by all connections that were made with it; `Connection.set` gives
-a connection its own. Sizes are bytes, times nanoseconds.
+a connection its own. Sizes are bytes, times nanoseconds. A new option has a line with
+its default, a docstring with its RFC, and its unit and bounds in `BOUNDS` or `CHOICES`;
+docs/options.md is drawn from these.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Final, NamedTuple
 
 from sansio_net.errors import StateError
-from sansio_net.units import KIB, MILLISECOND, SECOND
+from sansio_net.units import KIB, MILLISECOND, MINUTE, SECOND
 
-SETTABLE: Final = frozenset(
+FIXED: Final = frozenset(
     (
-        "delayed_ack",
-        "fin_wait_2",
-        "idle_restart",
-        "keepalive",
-        "keepalive_idle",
-        "keepalive_interval",
-        "keepalive_probes",
-        "nodelay",
-        "receive_buffer",
-        "retries1",
-        "retries2",
-        "send_buffer",
-        "syn_retries",
-        "synack_retries",
-        "time_wait",
-        "tos",
-        "ttl",
-        "user_timeout",
+        "congestion",
+        "initial_rto",
+        "initial_window",
+        "max_rto",
+        "min_rto",
+        "mss",
+        "quick_acks",
+        "reorder_segments",
+        "sack",
+        "timestamps",
+        "window_scale",
     )
 )
-"""What `Connection.set` may change on a connection that exists."""
+"""Agreed with the peer, or taken by a part when the connection was made."""
+
+
+class Bound(NamedTuple):
+    """The unit of a number, and the least and largest that make sense."""
+
+    unit: str
+    least: int
+    most: int
+
+
+_NS: Final = "ns"
+_DAY: Final = 24 * 3600 * SECOND
+_GIB: Final = 1 << 30
+
+BOUNDS: Final[dict[str, Bound]] = {
+    # what is offered
+    "mss": Bound("bytes", 64, 65_495),
+    # memory
+    "send_buffer": Bound("bytes", 2 * KIB, _GIB),
+    "receive_buffer": Bound("bytes", 2 * KIB, _GIB),
+    "reorder_segments": Bound("segments", 1, 1 << 20),
+    # sending
+    "initial_window": Bound("segments", 1, 1 << 10),
+    # acknowledging
+    "delayed_ack": Bound(_NS, 0, SECOND // 2 - 1),
+    "quick_acks": Bound("segments", 0, 1 << 16),
+    # time-outs
+    "initial_rto": Bound(_NS, 1, _DAY),
+    "min_rto": Bound(_NS, 1, _DAY),
+    "max_rto": Bound(_NS, 1, _DAY),
+    "retries1": Bound("time-outs", 1, 255),
+    "retries2": Bound("time-outs", 1, 255),
+    "syn_retries": Bound("time-outs", 0, 127),
+    "synack_retries": Bound("time-outs", 0, 127),
+    "user_timeout": Bound(_NS, 1, 30 * _DAY),
+    "keepalive_idle": Bound(_NS, 1, 30 * _DAY),
+    "keepalive_interval": Bound(_NS, 1, _DAY),
+    "keepalive_probes": Bound("probes", 1, 127),
+    "fin_wait_2": Bound(_NS, 0, _DAY),
+    "time_wait": Bound(_NS, 0, _DAY),
+    "challenge_acks": Bound("ACKs", 0, 1 << 16),
+    "challenge_interval": Bound(_NS, 1, _DAY),
+    # path MTU
+    "min_pmtu": Bound("bytes", 68, 65_535),
+    "pmtu_age": Bound(_NS, 5 * MINUTE, 30 * _DAY),
+    "plpmtud_base": Bound("bytes", 48, 65_495),
+    # IP
+    "ttl": Bound("hops", 1, 255),
+    "tos": Bound("octet", 0, 255),
+}
+
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "pmtud": ("on", "off", "probe"),
+    "plpmtud": ("off", "blackhole", "on"),
+}
+"""Words an option may be. Congestion controllers are known by name elsewhere."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,22 +94,28 @@ class TcpOptions:
 
     # what is offered in the SYN
     mss: int | None = None
-    """Caps the segments that we take and send; None: what the MTU allows."""
+    """Caps the segments that we take and send (RFC 9293 3.7.1); None: what the MTU
+    allows."""
     window_scale: bool = True
+    """Offer windows above 64 KiB (RFC 7323 2)."""
     timestamps: bool = True
+    """Offer timestamps, and with them PAWS (RFC 7323 3 and 5)."""
     sack: bool = True
+    """Offer selective acknowledgments (RFC 2018 2)."""
 
     # memory
     send_buffer: int = 512 * KIB
+    """What `send` takes before it is acknowledged; then it takes less."""
     receive_buffer: int = 512 * KIB
-    """Also the largest window we offer."""
+    """Also the largest window we offer (RFC 9293 3.8.6)."""
     reorder_segments: int = 1024
-    """Chunks kept beyond a hole; more are dropped and counted."""
+    """Chunks kept beyond a hole (RFC 9293 SHLD-31); more are dropped and counted."""
 
     # sending
     nodelay: bool = False
     """True switches Nagle's algorithm off (RFC 9293 3.7.4, MUST-17)."""
     congestion: str = "reno"
+    """The controller's name (RFC 5681)."""
     initial_window: int = 10
     """Segments (RFC 6928 2)."""
     idle_restart: bool = True
@@ -72,9 +129,11 @@ class TcpOptions:
 
     # time-outs
     initial_rto: int = SECOND
+    """Before the first round trip is measured (RFC 6298 2.1)."""
     min_rto: int = 200 * MILLISECOND
     """Linux's; RFC 6298 2.4 says 1 s where the clock is coarse. Ours is not."""
     max_rto: int = 120 * SECOND
+    """Where backing off ends (RFC 6298 5.5); Linux's."""
     retries1: int = 3
     """R1: after so many time-outs the neighbour is suspected (RFC 9293 SHLD-10)."""
     retries2: int = 15
@@ -88,30 +147,63 @@ class TcpOptions:
     keepalive: bool = False
     """Off unless asked for (RFC 9293 MUST-25)."""
     keepalive_idle: int = 7200 * SECOND
+    """Silence before the first probe (RFC 9293 MUST-28)."""
     keepalive_interval: int = 75 * SECOND
+    """Between probes that nobody answers; Linux's."""
     keepalive_probes: int = 9
+    """Unanswered ones that end a connection; Linux's."""
     fin_wait_2: int = 60 * SECOND
-    """Longest FIN-WAIT-2 of a closed connection."""
+    """Longest FIN-WAIT-2 of a closed connection; Linux's."""
     time_wait: int = 60 * SECOND
-    """2 MSL, as Linux has it."""
+    """2 MSL (RFC 9293 MUST-13), as long as Linux has it."""
     challenge_acks: int = 10
     """Challenge ACKs in any `challenge_interval` (RFC 5961 7)."""
     challenge_interval: int = 5 * SECOND
+    """See `challenge_acks`."""
+
+    # path MTU
+    pmtud: str = "on"
+    """RFC 1191: "on" sets DF and believes routers; "off" leaves fragmenting to them;
+    "probe" sets DF and believes nobody, for `plpmtud`. As Linux's IP_MTU_DISCOVER."""
+    min_pmtu: int = 552
+    """A router that says less is answered with packets of this size without DF, as in
+    Linux; IPv6's least is 1280 (RFC 8201 4)."""
+    pmtu_age: int = 10 * MINUTE
+    """A path that shrank is tried again with more after this long (RFC 1191 6.3)."""
+    plpmtud: str = "off"
+    """RFC 4821: "blackhole" finds the path's MTU by probing once `retries1` time-outs
+    make a black hole likely; "on" always. As Linux's tcp_mtu_probing 0, 1, 2."""
+    plpmtud_base: int = 1024
+    """Text in the segments that probing starts from (RFC 4821 7.2)."""
 
     # IP
     ttl: int = 64
+    """Hops (RFC 9293 MUST-49)."""
     tos: int = 0
+    """DSCP (RFC 2474); the two ECN bits are the connection's own."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.delayed_ack < SECOND // 2:
-            raise StateError("delayed_ack must be below half a second")
-        if self.mss is not None and not 64 <= self.mss <= 65_495:
-            raise StateError(f"no MSS: {self.mss}")
-        if not 0 < self.min_rto <= self.initial_rto <= self.max_rto:
-            raise StateError("RTO bounds must be in order and above 0")
-        if not 2 * KIB <= self.receive_buffer <= 0xFFFF << 14:
-            raise StateError("receive_buffer must be 2 KiB to 1 GiB")
-        if not 2 * KIB <= self.send_buffer <= 0xFFFF << 14:
-            raise StateError("send_buffer must be 2 KiB to 1 GiB")
-        if self.initial_window < 1:
-            raise StateError("initial_window must be at least one segment")
+        for name, bound in BOUNDS.items():
+            value = getattr(self, name)
+            if value is None and name in OPTIONAL:
+                continue
+            if not isinstance(value, int) or not bound.least <= value <= bound.most:
+                raise StateError(
+                    f"{name} is {bound.least} to {bound.most} {bound.unit}: {value!r}"
+                )
+        for name, words in CHOICES.items():
+            if getattr(self, name) not in words:
+                raise StateError(
+                    f"{name} is one of {', '.join(words)}: {getattr(self, name)!r}"
+                )
+        if not self.min_rto <= self.initial_rto <= self.max_rto:
+            raise StateError("min_rto, initial_rto and max_rto must be in order")
+
+
+OPTIONAL: Final = frozenset(
+    field.name for field in fields(TcpOptions) if field.default is None
+)
+"""None means that there is none."""
+
+SETTABLE: Final = frozenset(field.name for field in fields(TcpOptions)) - FIXED
+"""What `Connection.set` may change on a connection that exists."""
