@@ -11,7 +11,7 @@ from typing import Final
 
 from sansio_net.errors import ChecksumError, MalformedError, TruncatedError
 
-from . import ipv4, ipv6
+from . import ipv4, ipv6, ipv6_extensions
 from .checksum import checksum
 
 ECHO_REPLY: Final = 0
@@ -110,7 +110,7 @@ class Quoted:
     Ports are 0 and seq, identifier and sequence None where the protocol has none of
     them or the quoted packet is a later fragment. For an ICMP message, identifier and
     sequence are those of an echo, and icmp_type says which. header_length: of the IP
-    header.
+    header, with extension headers.
     """
 
     source: bytes
@@ -196,13 +196,26 @@ def _quoted_ipv6(body: bytes) -> Quoted:
     if len(body) < ipv6.HEADER_SIZE:
         raise TruncatedError(f"quoted IPv6 header cut at {len(body)} bytes")
     first, length, protocol, hops, source, destination = ipv6.HEADER.unpack_from(body)
+    at, offset, identification = ipv6.HEADER_SIZE, 0, 0
+    while protocol in ipv6_extensions.EXTENSIONS and not offset:
+        if len(body) < at + 8:
+            raise TruncatedError("a quoted extension header is cut short")
+        size = 8 + body[at + 1] * 8
+        if protocol == ipv6_extensions.FRAGMENT:
+            word = int.from_bytes(body[at + 2 : at + 4], "big")
+            size, offset = 8, word & 0xFFF8
+            identification = int.from_bytes(body[at + 4 : at + 8], "big")
+        protocol = body[at]
+        at += size
     return Quoted(
         source,
         destination,
         protocol,
-        header_length=ipv6.HEADER_SIZE,
+        header_length=at,
         total_length=ipv6.HEADER_SIZE + length,
+        identification=identification,
         df=True,  # no router fragments IPv6 (RFC 8200 5)
+        fragment_offset=offset,
         ttl=hops,
         tos=first >> 20 & 0xFF,
     )
