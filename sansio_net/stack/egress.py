@@ -100,10 +100,11 @@ def _connection_speaks(
             next_ident(stack, dst, packet, size),
             DONT_FRAGMENT,
             options.ttl,
-            options.tos,
+            options.tos | connection.ect,
         )
     else:
-        top = ipv6.pack_header(connection.laddr, dst, 6, size, options.ttl, options.tos)
+        tos = options.tos | connection.ect
+        top = ipv6.pack_header(connection.laddr, dst, 6, size, options.ttl, tos)
     _prepend(packet, header, top)
     out.append(packet)
 

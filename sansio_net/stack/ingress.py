@@ -321,7 +321,7 @@ def tcp_arrives(
         connection = stack.connection_table.get(key)
     if connection is not None:
         connection.segment_arrives(
-            seq, ack, flags, wnd, urgent, options, body, now, cuts
+            seq, ack, flags, wnd, urgent, options, body, now, cuts, arrival.tos & 3
         )
         stack.touched.append(connection)
         if connection.done:

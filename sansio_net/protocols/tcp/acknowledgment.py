@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sansio_net.units import MILLISECOND
+from sansio_net.wire.tcp import ECE
 
 from . import lifecycle
+from .ecn import window_reduced
 from .events import SPACE
 from .recovery import FAST
 from .segment import Segment
@@ -50,6 +52,8 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
         conn.retransmits = 0
         conn.soft_error = None
         conn.timers.stop(USER)
+    if seg.flags & ECE and conn.ecn is not None and ecn_echo(conn, now):
+        window_reduced(conn)
     if sender.set_window(seg.seq, seg.ack, seg.wnd):
         conn.timers.stop(PERSIST)
         if probing and seg.wnd:
@@ -73,6 +77,7 @@ def duplicate_ack(conn: Connection, now: int) -> None:
     congestion = conn.congestion
     una, nxt = sender.snd_una, sender.snd_nxt
     if recovery.on_duplicate(una, nxt, sender.mss, congestion, now):
+        window_reduced(conn)
         note_window(conn, now)
     conn.wake()
 

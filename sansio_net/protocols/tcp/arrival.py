@@ -19,6 +19,8 @@ from sansio_net.wire.tcp_options import (
 
 from . import lifecycle
 from .acknowledgment import acknowledged, echo_age, syn_acknowledged
+from .ecn import meet as meet_ecn
+from .ecn import text_arrives
 from .events import DATA, EOF
 from .segment import Segment
 from .seq import unwrap
@@ -42,6 +44,7 @@ def segment_arrives(
     body: Chunk,
     now: int,
     cuts: int,
+    ecn: int = 0,
 ) -> None:
     """Any segment for this connection, in any state."""
     state = conn.state
@@ -50,7 +53,7 @@ def segment_arrives(
     conn.keepalives = 0
     if state is State.SYN_SENT:
         number = unwrap(ack, sender.snd_una)
-        seg = Segment(seq, number, flags, wnd, urgent, body, cuts)
+        seg = Segment(seq, number, flags, wnd, urgent, body, cuts, ecn)
         if in_syn_sent(conn, seg, options, now):
             continue_at_sixth(conn, seg, now)
     elif state is State.TIME_WAIT:
@@ -66,6 +69,7 @@ def segment_arrives(
             urgent,
             body,
             cuts,
+            ecn,
         )
         seg.read_stamps(options)
         for step in STEPS:
@@ -96,6 +100,7 @@ def in_syn_sent(conn: Connection, seg: Segment, options: bytes, now: int) -> boo
         return False
     offer = parse_tcp_options(options)
     lifecycle.meet(conn, seg.seq, seg.wnd, offer, now)
+    meet_ecn(conn, flags)
     if not flags & ACK:
         # simultaneous open: <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>; text on the SYN is
         # not kept: it is not acknowledged either
@@ -151,6 +156,7 @@ def check_sequence(conn: Connection, seg: Segment, now: int) -> bool:
     if again and conn.state is State.SYN_RECEIVED:
         if not seg.flags & ACK:
             # the same SYN again: our SYN-ACK was lost
+            meet_ecn(conn, seg.flags)
             if not conn.owed & OWES_SYN:
                 conn.owed |= OWES_SYN
                 conn.wake()
@@ -280,6 +286,8 @@ def take_text(conn: Connection, seg: Segment, now: int) -> bool:
             lifecycle.refuse_text(conn)
             return False
         return True
+    if conn.ecn is not None:
+        text_arrives(conn, conn.ecn, seg.flags, seg.ecn, seg.cuts)
     moved = receiver.take_text(seg.seq, body, seg.cuts)
     if moved < 0:
         conn.drop(DropReason.TCP_REORDER_LIMIT)

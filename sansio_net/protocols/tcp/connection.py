@@ -31,7 +31,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sansio_net.addresses import format_endpoint
@@ -44,15 +43,25 @@ from sansio_net.wire.checksum import pseudo_base
 from sansio_net.wire.ipv4 import PROTO_TCP
 from sansio_net.wire.tcp_options import SegmentOptions
 
-from . import arrival, edge, events, fastpath, lifecycle, network, output, timeouts
-from .acknowledgment import tell_space
+from . import (
+    arrival,
+    edge,
+    events,
+    fastpath,
+    lifecycle,
+    network,
+    output,
+    timeouts,
+    tuning,
+)
 from .challenge import ChallengeLimit
 from .congestion import AckSample, controller
+from .ecn import CE, Ecn
 from .events import TcpEvent
 from .handshake import Negotiated
 from .info import TcpInfo
 from .isn import IsnGenerator
-from .options import SETTABLE, TcpOptions
+from .options import TcpOptions
 from .receiver import Receiver
 from .recovery import Recovery
 from .rtt import RttEstimator
@@ -60,7 +69,7 @@ from .sender import Sender
 from .seq import MASK
 from .states import OWES_BARE_RST, OWES_SYN, TRANSITIONS, State
 from .time_wait import TimeWaitRecord
-from .timers import KEEPALIVE, USER, Timers
+from .timers import Timers
 
 if TYPE_CHECKING:
     from .listener import Listener
@@ -81,6 +90,8 @@ class Connection:
         "congestion",
         "counters",
         "done",
+        "ecn",
+        "ect",
         "error",
         "established",
         "forward_progress",
@@ -167,6 +178,8 @@ class Connection:
         self.sample = AckSample()
         self.timers = Timers()
         self.agreed: Negotiated | None = None
+        self.ecn: Ecn | None = None
+        self.ect = 0  # the ECN bits of the packet that `emit` gave last
         self.peer_offer: SegmentOptions | None = None
         self.mtu = mtu
         self.gso_payload = 0  # text in the largest packet; 0: one segment
@@ -274,32 +287,21 @@ class Connection:
         if limit < 1:
             raise StateError("recv needs a positive limit")
         if not self.receiver.pending:
-            return self._nothing_to_read()
+            return edge.nothing_to_read(self)
         data = self.receiver.read(limit)
-        self._window_may_open()
+        self.window_may_open()
         return data
 
     def recv_chunks(self) -> list[memoryview]:
         """Everything pending, as it lies in memory; [] when that is nothing."""
         if not self.receiver.pending:
-            self._nothing_to_read()
+            edge.nothing_to_read(self)
             return []
         chunks = self.receiver.read_chunks()
-        self._window_may_open()
+        self.window_may_open()
         return [memoryview(chunk) for chunk in chunks]
 
-    def _nothing_to_read(self) -> bytes | None:
-        if self.closed:
-            raise StateError("the connection is closed")
-        if self.receiver.fin_reached:
-            return b""
-        if self.error is not None:
-            raise copy(self.error)
-        if self.state is CLOSED:
-            raise NotConnectedError
-        return None
-
-    def _window_may_open(self) -> None:
+    def window_may_open(self) -> None:
         receiver = self.receiver
         if not self.done and not receiver.fin_reached and receiver.opened():
             self.owe_ack()
@@ -339,20 +341,7 @@ class Connection:
         Raises StateError for those that were agreed with the peer, do not exist, or
         get a value out of bounds.
         """
-        fixed = sorted(changes.keys() - SETTABLE)
-        if fixed:
-            raise StateError(f"cannot be set on a connection: {', '.join(fixed)}")
-        self.options = options = replace(self.options, **changes)  # type: ignore[arg-type]
-        for timer in (KEEPALIVE, USER):
-            self.timers.stop(timer)
-        self.sender.limit = options.send_buffer
-        larger = options.receive_buffer > self.receiver.limit
-        self.receiver.limit = options.receive_buffer
-        if not self.done:
-            if larger and self.established:
-                self._window_may_open()
-            tell_space(self)
-            self.wake()
+        tuning.set_options(self, changes)
 
     @property
     def local(self) -> tuple[str, int]:
@@ -378,14 +367,22 @@ class Connection:
         body: Chunk,
         now: int,
         cuts: int = 1,
+        ecn: int = 0,
     ) -> None:
-        """A segment for this connection; numbers as they stand on the wire."""
+        """A segment for this connection; numbers as they stand on the wire.
+
+        `ecn`: the two bits of the IP header.
+        """
         self.clock = now
-        if self.state is not ESTABLISHED or not fastpath.predicted(
-            self, seq, ack, flags, wnd, options, body, now, cuts
+        if (
+            self.state is not ESTABLISHED
+            or ecn == CE
+            or not fastpath.predicted(
+                self, seq, ack, flags, wnd, options, body, now, cuts
+            )
         ):
             arrival.segment_arrives(
-                self, seq, ack, flags, wnd, urgent, options, body, now, cuts
+                self, seq, ack, flags, wnd, urgent, options, body, now, cuts, ecn
             )
 
     def emit(self, now: int) -> Packet | None:

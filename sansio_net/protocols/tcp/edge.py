@@ -5,15 +5,17 @@ RFC 9293 3.1 for the header and its checksum.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from sansio_net.counters import Counters, DropReason
-from sansio_net.errors import WireError
+from sansio_net.errors import NotConnectedError, StateError, WireError
 from sansio_net.packet import CSUM_NONE, Chunk, Packet, PacketInfo, received_chunk
 from sansio_net.wire.checksum import ones_sum
 from sansio_net.wire.tcp import TcpHeader, parse_tcp
 
 from .info import TcpInfo
+from .states import State
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -65,14 +67,29 @@ def deliver(conn: Connection, packet: Packet, now: int) -> None:
         body,
         now,
         cuts,
+        0 if packet.info is None else packet.info.tos & 3,
     )
 
 
 def address(packet: Packet, conn: Connection) -> Packet:
     """With the addresses that a Stack knows and who has none must be told."""
     options = conn.options
-    packet.info = PacketInfo(conn.laddr, conn.raddr, options.tos, options.ttl)
+    tos = options.tos | conn.ect
+    packet.info = PacketInfo(conn.laddr, conn.raddr, tos, options.ttl)
     return packet
+
+
+def nothing_to_read(conn: Connection) -> bytes | None:
+    """What `recv` says then: b"" at the end, None: nothing yet; or it raises."""
+    if conn.closed:
+        raise StateError("the connection is closed")
+    if conn.receiver.fin_reached:
+        return b""
+    if conn.error is not None:
+        raise copy(conn.error)
+    if conn.state is State.CLOSED:
+        raise NotConnectedError
+    return None
 
 
 def info(conn: Connection) -> TcpInfo:

@@ -27,7 +27,7 @@ from sansio_net.wire.ipv4 import PROTO_TCP
 from sansio_net.wire.tcp import ACK, RST, SYN
 from sansio_net.wire.tcp_options import parse_tcp_options
 
-from . import edge
+from . import ecn, edge
 from .connection import Connection
 from .events import TcpEvent
 from .isn import IsnGenerator
@@ -269,6 +269,7 @@ class Listener:
         # text on a SYN is not kept, nor acknowledged
         offer = parse_tcp_options(options)
         passive_open(child, seq, wnd, offer, now, floor)
+        ecn.meet(child, flags)
         child.in_backlog = True
         self._children[(dst, src, sport)] = child
         return child

@@ -17,6 +17,7 @@ from sansio_net.units import KIB, MILLISECOND, MINUTE, SECOND
 FIXED: Final = frozenset(
     (
         "congestion",
+        "ecn",
         "initial_rto",
         "initial_window",
         "max_rto",
@@ -82,6 +83,7 @@ BOUNDS: Final[dict[str, Bound]] = {
 }
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "ecn": ("off", "passive", "on"),
     "pmtud": ("on", "off", "probe"),
     "plpmtud": ("off", "blackhole", "on"),
 }
@@ -102,6 +104,8 @@ class TcpOptions:
     """Offer timestamps, and with them PAWS (RFC 7323 3 and 5)."""
     sack: bool = True
     """Offer selective acknowledgments (RFC 2018 2)."""
+    ecn: str = "passive"
+    """RFC 3168 6.1.1: "passive" agrees if the peer asks, as Linux does; "on" asks."""
 
     # memory
     send_buffer: int = 512 * KIB
@@ -196,6 +200,8 @@ class TcpOptions:
                 raise StateError(
                     f"{name} is one of {', '.join(words)}: {getattr(self, name)!r}"
                 )
+        if self.tos & 3:
+            raise StateError("tos leaves the two bits of ECN alone (RFC 3168 5)")
         if not self.min_rto <= self.initial_rto <= self.max_rto:
             raise StateError("min_rto, initial_rto and max_rto must be in order")
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.packet import CSUM_PARTIAL, Chunk, Packet
 from sansio_net.units import MILLISECOND, SECOND
-from sansio_net.wire.tcp import ACK, CHECKSUM_OFFSET, FIN, HEADER, PSH, RST, SYN
+from sansio_net.wire.tcp import ACK, CHECKSUM_OFFSET, ECE, FIN, HEADER, PSH, RST, SYN
 from sansio_net.wire.tcp_options import (
     TIMESTAMPS,
     TIMESTAMPS_START,
     build_tcp_options,
 )
 
+from .ecn import mark_text, syn_flags
 from .handshake import TIMESTAMPS_SIZE, offer, our_mss
 from .lifecycle import choose_iss
 from .seq import MASK
@@ -108,6 +109,7 @@ def _syn(conn: Connection, now: int) -> Packet:
     )
     sender.snd_nxt = sender.iss + 1
     flags = SYN if conn.state is State.SYN_SENT else SYN | ACK
+    flags |= syn_flags(conn, flags)
     packet = _segment(conn, now, flags, sender.iss, options)
     _await_ack(conn, now)
     return packet
@@ -216,6 +218,10 @@ def _text(
     if text % mss:
         sender.small_end = seq + text
     gso_size = mss if text > mss else 0
+    if conn.ecn is not None:
+        conn.ect = 0
+        if reason is None and text and not conn.probing:
+            flags |= mark_text(conn, conn.ecn)
     packet = _segment(conn, now, flags, seq, options, parts, text, gso_size)
     _await_ack(conn, now)
     return packet
@@ -275,7 +281,9 @@ def _segment(
     size: int = 0,
     gso_size: int = 0,
 ) -> Packet:
-    receiver = conn.receiver
+    receiver, ecn = conn.receiver, conn.ecn
+    if ecn is not None and not size:
+        conn.ect = 0
     if flags & ACK:
         ack = receiver.rcv_nxt & MASK
         if flags & SYN:
@@ -285,6 +293,8 @@ def _segment(
         if receiver.unacked:
             conn.timers.stop(DELAYED_ACK)
         receiver.ack_sent()
+        if ecn is not None and ecn.echo:
+            flags |= ECE
     else:
         ack = 0
         wnd = min(receiver.limit, 0xFFFF) if flags & SYN else 0

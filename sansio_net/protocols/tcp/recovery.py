@@ -49,7 +49,7 @@ class Recovery:
     def __init__(self) -> None:
         self.phase = OPEN
         self.recovery_point = 0
-        self.cwr_point = 0  # until this is acknowledged, marks are of one window
+        self.cwr_point = 0  # marks are of one window until more is acknowledged
         self.dup_acks = 0
         self.inflation = 0
         self.lost_nxt = 0
@@ -151,7 +151,7 @@ class Recovery:
 
         Not while it is down already, for a loss or for a mark in the same window.
         """
-        if self.phase is not OPEN or una < self.cwr_point:
+        if self.phase is not OPEN or una <= self.cwr_point:
             return False
         self.cwr_point = nxt
         congestion.on_congestion(Cause.ECN, nxt - una, now)

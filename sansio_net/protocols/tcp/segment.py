@@ -19,6 +19,7 @@ class Segment:
         "body",
         "carried",
         "cuts",
+        "ecn",
         "flags",
         "seq",
         "ts_ecr",
@@ -36,6 +37,7 @@ class Segment:
         urg: int,
         body: Chunk,
         cuts: int,
+        ecn: int = 0,
     ) -> None:
         self.seq = seq
         self.ack = ack
@@ -44,6 +46,7 @@ class Segment:
         self.urg = urg
         self.body = body
         self.cuts = cuts
+        self.ecn = ecn
         self.carried = self.length > 0  # as it arrived, before any trimming
         self.ts_val: int | None = None
         self.ts_ecr = 0

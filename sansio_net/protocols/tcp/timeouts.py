@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.errors import TimedOut
 
+from .ecn import window_reduced
 from .lifecycle import reset
 from .states import OWES_KEEPALIVE, OWES_PROBE, OWES_SYN, State
 from .timers import (
@@ -71,6 +72,7 @@ def _retransmit(conn: Connection, now: int) -> None:
         first = conn.retransmits == 1
         una, nxt = sender.snd_una, sender.snd_nxt
         recovery.on_timeout(una, nxt, first, conn.congestion, now)
+        window_reduced(conn)
         congestion = conn.congestion
         conn.note(now, "tcp.cwnd", congestion.cwnd, congestion.ssthresh)
     conn.timers.set(RETRANSMIT, now + conn.rtt.rto)

@@ -23,7 +23,18 @@ from sansio_net.protocols.tcp.timers import NAMES
 from sansio_net.trace import Trace
 from sansio_net.units import SECOND
 from sansio_net.wire.checksum import pseudo_sum
-from sansio_net.wire.tcp import ACK, FIN, PSH, RST, SYN, URG, format_flags, parse_tcp
+from sansio_net.wire.tcp import (
+    ACK,
+    CWR,
+    ECE,
+    FIN,
+    PSH,
+    RST,
+    SYN,
+    URG,
+    format_flags,
+    parse_tcp,
+)
 from sansio_net.wire.tcp_options import (
     SegmentOptions,
     build_tcp_options,
@@ -35,7 +46,14 @@ US_PORT, PEER_PORT = 4000, 80
 PEER_ISS = 0xFFFF_FFF0
 """Near the end of the space: it wraps after sixteen bytes of the peer's text."""
 
-_BITS = {"F": FIN, "S": SYN, "R": RST, "P": PSH, ".": ACK, "U": URG}
+_BITS = {"F": FIN, "S": SYN, "R": RST, "P": PSH, ".": ACK, "U": URG, "E": ECE, "W": CWR}
+
+
+def bits_of(flags: str) -> int:
+    bits = 0
+    for letter in flags:
+        bits |= _BITS[letter]
+    return bits
 
 
 def isn(seed: int = 1) -> IsnGenerator:
@@ -111,7 +129,7 @@ class Talk:
         return talk
 
     @classmethod
-    def half_open(cls, *, mss: int = 1000, **kwargs: Any) -> Talk:
+    def half_open(cls, *, mss: int = 1000, syn: str = "S", **kwargs: Any) -> Talk:
         talk = cls(**kwargs)
         listener = Listener(
             US, US_PORT, isn=isn(), options=talk.conn.options, trace=talk.trace
@@ -122,7 +140,7 @@ class Talk:
             US,
             talk.peer_iss,
             0,
-            SYN,
+            bits_of(syn),
             65535,
             talk.peer_options(mss=mss, sack_permitted=True),
             b"",
@@ -151,23 +169,22 @@ class Talk:
         wnd: int = 65535,
         urgent: int = 0,
         cuts: int = 1,
+        ecn: int = 0,
         raw: bytes | None = None,
         **options: Any,
     ) -> None:
         """The peer says ``"S."``, ``"P."``..."""
-        bits = 0
-        for letter in flags:
-            bits |= _BITS[letter]
         self.conn.segment_arrives(
             (self.peer_iss + seq) % 2**32,
             (self.conn.sender.iss + (ack or 0)) % 2**32,
-            bits,
+            bits_of(flags),
             wnd,
             urgent,
             self.peer_options(**options) if raw is None else raw,
             data,
             self.now,
             cuts,
+            ecn,
         )
 
     def said(self) -> Said | None:
