@@ -45,6 +45,8 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
         and not seg.carried
         and seg.wnd == sender.snd_wnd
     )
+    if seg.flags & ECE and conn.ecn is not None and ecn_echo(conn, seg.ack, now):
+        window_reduced(conn)
     if seg.ack > sender.snd_una:
         progress(conn, seg.ack, seg.ts_val, seg.ts_ecr, now)
     elif closed_before:
@@ -52,8 +54,6 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
         conn.retransmits = 0
         conn.soft_error = None
         conn.timers.stop(USER)
-    if seg.flags & ECE and conn.ecn is not None and ecn_echo(conn, now):
-        window_reduced(conn)
     if sender.set_window(seg.seq, seg.ack, seg.wnd):
         conn.timers.stop(PERSIST)
         if probing and seg.wnd:
@@ -119,14 +119,14 @@ def progress(
         conn.wake()
 
 
-def ecn_echo(conn: Connection, now: int) -> bool:
+def ecn_echo(conn: Connection, ack: int, now: int) -> bool:
     """An acceptable ACK carries ECE: cwnd comes down once for each window of data.
 
     RFC 3168 6.1.2. True the first time: CWR goes with the next new text.
     """
     sender, recovery = conn.sender, conn.recovery
     if not recovery.congestion_window_reduced(
-        sender.snd_una, sender.snd_nxt, conn.congestion, now
+        ack, sender.snd_una, sender.snd_nxt, conn.congestion, now
     ):
         return False
     note_window(conn, now)

@@ -79,7 +79,7 @@ BOUNDS: Final[dict[str, Bound]] = {
     "plpmtud_base": Bound("bytes", 48, 65_495),
     # IP
     "ttl": Bound("hops", 1, 255),
-    "tos": Bound("octet", 0, 255),
+    "tos": Bound("octet", 0, 252),
 }
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {

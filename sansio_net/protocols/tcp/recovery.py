@@ -145,13 +145,13 @@ class Recovery:
             self.lose(ack, min(ack + mss, nxt), "partial")
 
     def congestion_window_reduced(
-        self, una: int, nxt: int, congestion: CongestionController, now: int
+        self, ack: int, una: int, nxt: int, congestion: CongestionController, now: int
     ) -> bool:
         """The peer saw a mark; does cwnd come down for it (RFC 3168 6.1.2)?
 
         Not while it is down already, for a loss or for a mark in the same window.
         """
-        if self.phase is not OPEN or una <= self.cwr_point:
+        if self.phase is not OPEN or ack <= self.cwr_point:
             return False
         self.cwr_point = nxt
         congestion.on_congestion(Cause.ECN, nxt - una, now)

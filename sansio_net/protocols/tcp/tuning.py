@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 
-def set_options(conn: Connection, changes: dict[str, int | bool | None]) -> None:
+def set_options(conn: Connection, changes: dict[str, int | bool | str | None]) -> None:
     """Options of this connection only, from now on."""
     fixed = sorted(changes.keys() - SETTABLE)
     if fixed:

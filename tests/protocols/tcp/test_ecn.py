@@ -214,7 +214,7 @@ def test_6_1_2_of_a_super_segment_the_first_cut_says_it() -> None:
     assert len(talk.all_said()) == 1
     talk.peer(".E", seq=1, ack=8001)
     talk.conn.send(b"x" * 3000)
-    said = talk.us("P.W")
+    said = talk.us("P.W", seq=8001)
     packet = said.packet
     packet.head = pack_header(US, PEER, 6, 20 + len(packet), 0, 0, 64, 0) + packet.head
     packet.csum_start += 20
