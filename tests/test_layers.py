@@ -35,6 +35,12 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
 }
 
+SHARED: dict[str, tuple[str, ...]] = {
+    "protocols/arp": ("protocols/neighbours",),
+    "protocols/ndp": ("protocols/neighbours",),
+}
+"""By protocol: the parts it is made of that another is made of as well."""
+
 FORBIDDEN = (
     *("socket", "select", "selectors", "asyncio", "threading", "subprocess"),
     *("multiprocessing", "time", "datetime", "os", "random", "secrets", "logging"),
@@ -111,7 +117,11 @@ def layers(path: str, tree: ast.Module) -> Iterator[str]:
         other = module_path(name)
         if other is None or other == "__init__.py":
             continue
-        if unit(other) in (unit(path), "protocols/__init__"):
+        if unit(other) in (
+            unit(path),
+            "protocols/__init__",
+            *SHARED.get(unit(path), ()),
+        ):
             continue
         if layer(other) not in ALLOWED[layer(path)]:
             yield f"{path}:{line} imports {name}"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from sansio_net.counters import DropReason
 from sansio_net.errors import Unreachable, WireError
 from sansio_net.packet import Packet, PacketInfo
-from sansio_net.protocols.arp import Neighbour, NeighbourState
 from sansio_net.protocols.icmp import EchoSocket
+from sansio_net.protocols.neighbours import Neighbour, NeighbourState
 from sansio_net.protocols.tcp import Connection
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.wire import ipv4, ipv6

@@ -13,7 +13,7 @@ from sansio_net.addresses import (
 )
 from sansio_net.errors import AddressNotAvailableError, Unreachable
 from sansio_net.packet import Packet
-from sansio_net.protocols.arp import Neighbour
+from sansio_net.protocols.neighbours import Neighbour
 from sansio_net.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 
 if TYPE_CHECKING:

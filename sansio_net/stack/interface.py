@@ -27,8 +27,8 @@ from sansio_net.counters import DropReason
 from sansio_net.entropy import Entropy
 from sansio_net.errors import LimitError, StateError
 from sansio_net.packet import Capabilities, Medium, Packet
-from sansio_net.protocols.arp import (
-    ArpCache,
+from sansio_net.protocols.arp import ArpCache
+from sansio_net.protocols.neighbours import (
     Claimed,
     Conflict,
     ResolutionFailed,

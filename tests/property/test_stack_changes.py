@@ -15,8 +15,8 @@ import pytest
 from sansio_net import ASAP, Capabilities, Entropy, Medium
 from sansio_net.errors import SansioNetError
 from sansio_net.machine import earliest
-from sansio_net.protocols.arp import NeighbourState
 from sansio_net.protocols.icmp import EchoSocket
+from sansio_net.protocols.neighbours import NeighbourState
 from sansio_net.protocols.tcp import Connection
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.stack import (

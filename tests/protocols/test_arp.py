@@ -451,7 +451,7 @@ def test_a_scan_does_not_push_out_who_is_in_use() -> None:
     assert not used.evicted
     assert used.header is not None
     assert pack_ip("10.0.0.250") in [n.ip for n in lab.cache.neighbours()]
-    assert lab.counters.as_dict()["arp.neighbours_evicted"] == 91
+    assert lab.counters.as_dict()["neighbours_evicted"] == 91
     # those pushed out have failed: senders may wait for them
     failed = [event for event in lab.events() if isinstance(event, ResolutionFailed)]
     assert len(failed) == 91

@@ -3,9 +3,17 @@
 RFC 826, RFC 5227.
 """
 
+from sansio_net.protocols.neighbours import (
+    Claimed,
+    Conflict,
+    Neighbour,
+    NeighbourState,
+    ResolutionFailed,
+    Resolved,
+)
+
 from .cache import ArpCache, ArpEvent
-from .config import ArpConfig, Claimed, Conflict, ResolutionFailed, Resolved
-from .neighbour import Neighbour, NeighbourState
+from .config import ArpConfig
 
 __all__ = [
     "ArpCache",

@@ -45,14 +45,26 @@ from sansio_net.machine import (
     versioned_state,
 )
 from sansio_net.packet import Packet
+from sansio_net.protocols.neighbours import (
+    Claimed,
+    Conflict,
+    Neighbour,
+    NeighbourTable,
+    ResolutionFailed,
+    Resolved,
+)
 from sansio_net.trace import Trace
 from sansio_net.wire.arp import REPLY, REQUEST, build_arp, parse_arp
-from sansio_net.wire.ethernet import ETHERTYPE_ARP, build_ethernet, parse_ethernet
+from sansio_net.wire.ethernet import (
+    ETHERTYPE_ARP,
+    ETHERTYPE_IPV4,
+    build_ethernet,
+    parse_ethernet,
+)
 
 from .claims import Claim, Claims
-from .config import ArpConfig, Claimed, Conflict, ResolutionFailed, Resolved
-from .neighbour import Neighbour
-from .neighbours import NeighbourTable
+from .config import ArpConfig
+from .merge import learn
 
 ArpEvent: TypeAlias = Resolved | ResolutionFailed | Conflict | Claimed
 
@@ -116,6 +128,7 @@ class ArpCache:
         self._wanted: dict[bytes, None] = {}  # resolve() was called, no time yet
         self._table = NeighbourTable(
             self._mac,
+            ETHERTYPE_IPV4,
             config,
             entropy.child("neighbours"),
             counters,
@@ -325,7 +338,10 @@ class ArpCache:
         if spa != _ZERO_IP:
             gratuitous = spa == tpa
             answer = not request and for_us and tha == self._mac
-            known = self._table.learn(spa, sha, answer, gratuitous, now)
+            lock_delay, counters = self._config.lock_delay, self._counters
+            known = learn(
+                self._table, spa, sha, answer, gratuitous, lock_delay, counters, now
+            )
             # like Linux: who asks for us will talk to us, an answer nobody asked
             # for makes no entry unless the option says so
             if not known and (

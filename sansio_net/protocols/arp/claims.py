@@ -11,10 +11,10 @@ from sansio_net.counters import Counters
 from sansio_net.entropy import Entropy
 from sansio_net.errors import LimitError
 from sansio_net.machine import Sink
+from sansio_net.protocols.neighbours import Conflict, Deadlines
 from sansio_net.trace import Trace
 
-from .config import ArpConfig, Conflict
-from .deadlines import Deadlines
+from .config import ArpConfig
 
 
 class ClaimState(StrEnum):

@@ -1,7 +1,7 @@
 """The neighbour table: who has which MAC, and how sure that is.
 
-RFC 826 for the facts, RFC 1122 2.3.2 for ageing and queueing, RFC 4861 7.3.2 for the
-states (with Linux's FAILED and PERMANENT).
+RFC 1122 2.3.2 for ageing and queueing, RFC 4861 7.3.2 for the states (with Linux's
+FAILED and PERMANENT). What a message says of a neighbour is its protocol's to judge.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from sansio_net.machine import Sink
 from sansio_net.packet import CSUM_PARTIAL, Packet
 from sansio_net.trace import Trace
 from sansio_net.units import SECOND
-from sansio_net.wire.ethernet import ETHERTYPE_IPV4, build_ethernet
+from sansio_net.wire.ethernet import build_ethernet
 
-from .config import ArpConfig
+from .config import NeighbourConfig
 from .deadlines import Deadlines
 from .neighbour import Neighbour, NeighbourState
 
@@ -49,26 +49,31 @@ class NeighbourTable:
         "_drawn_at",
         "_entries",
         "_entropy",
+        "_ethertype",
         "_mac",
         "_pools",
         "_reachable_time",
         "_sending",
+        "base_reachable_time",
         "failed",
         "held_bytes",
         "resolved",
+        "retrans_delay",
         "trace",
     )
 
     def __init__(
         self,
         mac: bytes,
-        config: ArpConfig,
+        ethertype: int,
+        config: NeighbourConfig,
         entropy: Entropy,
         counters: Counters,
         trace: Trace | None,
         sending: Sink[Neighbour],
     ) -> None:
         self._mac = mac
+        self._ethertype = ethertype
         self._config = config
         self._entropy = entropy
         self._counters = counters
@@ -79,6 +84,9 @@ class NeighbourTable:
             state: {} for state in NeighbourState
         }
         self._deadlines: Deadlines[Neighbour] = Deadlines()
+        # a router may say otherwise (RFC 4861 6.3.4)
+        self.base_reachable_time = config.base_reachable_time
+        self.retrans_delay = config.retrans_delay
         self._reachable_time = config.base_reachable_time
         self._drawn_at: int | None = None
         self.held_bytes = 0
@@ -186,7 +194,7 @@ class NeighbourTable:
                 raise LimitError("the neighbour table is full")
             entry = Neighbour(ip)
             self._insert(entry, _PERMANENT)
-        self._set_mac(entry, mac, now)
+        self.set_mac(entry, mac, now)
         self._deadlines.cancel(entry)
         self._settle(entry, _PERMANENT, now)
 
@@ -204,42 +212,13 @@ class NeighbourTable:
 
     # -- what arrives
 
-    def learn(
-        self, ip: bytes, mac: bytes, answer: bool, gratuitous: bool, now: int
-    ) -> bool:
-        """Merge a sender's addresses into its entry (RFC 826); False: there is none.
-
-        answer: a reply to us; gratuitous: an announcement.
-        """
-        entry = self._entries.get(ip)
-        if entry is None:
-            return False
-        state = entry.state
-        if state is _PERMANENT:
-            return True
-        if state is _INCOMPLETE or state is _FAILED:
-            self._set_mac(entry, mac, now)
-            self._deadlines.cancel(entry)
-            if answer:
-                self._reach(entry, now)
-            else:
-                self._settle(entry, _STALE, now)
-        elif mac != entry.mac:
-            # of several answers the first counts: a proxy is slower than the owner
-            if not gratuitous and now < entry.updated_at + self._config.lock_delay:
-                self._counters.count("arp.second_answer_ignored")
-                return True
-            asked = answer and state is _PROBE
-            self._set_mac(entry, mac, now)
-            self._deadlines.cancel(entry)
-            if asked:
-                self._reach(entry, now)
-            else:
-                self._settle(entry, _STALE, now)
-        elif answer:
-            entry.updated_at = now
+    def take_word(self, entry: Neighbour, proven: bool, now: int) -> None:
+        """Its MAC is known, and `proven` if it answered us: REACHABLE, else STALE."""
+        self._deadlines.cancel(entry)
+        if proven:
             self._reach(entry, now)
-        return True
+        else:
+            self._settle(entry, _STALE, now)
 
     def create(self, ip: bytes, mac: bytes, now: int) -> None:
         """A host spoke to us first: it will want an answer (RFC 826)."""
@@ -249,7 +228,7 @@ class NeighbourTable:
             return
         entry = Neighbour(ip)
         self._insert(entry, _STALE)
-        self._set_mac(entry, mac, now)
+        self.set_mac(entry, mac, now)
         self._settle(entry, _STALE, now)
 
     # -- time
@@ -339,7 +318,7 @@ class NeighbourTable:
     def _reach(self, entry: Neighbour, now: int) -> None:
         # RFC 4861 6.3.4: a fresh draw from time to time, so that hosts do not agree
         if self._drawn_at is None or now >= self._drawn_at + _REDRAW_DELAY:
-            base = self._config.base_reachable_time
+            base = self.base_reachable_time
             self._reachable_time = base // 2 + self._entropy.below(base + 1)
             self._drawn_at = now
         entry.n_solicits = 0
@@ -369,15 +348,15 @@ class NeighbourTable:
 
     def _solicit(self, entry: Neighbour, now: int) -> None:
         last = entry.solicited_at
-        if last is not None and now < last + self._config.retrans_delay:
+        if last is not None and now < last + self.retrans_delay:
             # RFC 1122 2.3.2.1: no more than one request a second for an address
-            self._deadlines.arm(entry, last + self._config.retrans_delay)
+            self._deadlines.arm(entry, last + self.retrans_delay)
             return
         entry.n_solicits += 1
         entry.solicited_at = now
         entry.asking = True
         self._send(entry)
-        self._deadlines.arm(entry, now + self._config.retrans_delay)
+        self._deadlines.arm(entry, now + self.retrans_delay)
 
     def _fail(self, entry: Neighbour, now: int) -> None:
         owed = entry.state is _INCOMPLETE
@@ -422,7 +401,7 @@ class NeighbourTable:
             if state is _INCOMPLETE and not resolving:
                 break
             for entry in self._pools[state].values():
-                self._counters.count("arp.neighbours_evicted")
+                self._counters.count("neighbours_evicted")
                 self._forget(entry)
                 return True
         return False
@@ -441,12 +420,12 @@ class NeighbourTable:
         if waited_for or entry.packets:
             self._report_waiting(entry, waited_for)
 
-    def _set_mac(self, entry: Neighbour, mac: bytes, now: int) -> None:
+    def set_mac(self, entry: Neighbour, mac: bytes, now: int) -> None:
         if self.trace is not None:
             self.trace.append((now, "neighbour-mac", entry.ip, mac))
         entry.mac = mac
         entry.updated_at = now
-        entry.link_header = build_ethernet(mac, self._mac, ETHERTYPE_IPV4)
+        entry.link_header = build_ethernet(mac, self._mac, self._ethertype)
 
     def _send(self, entry: Neighbour) -> None:
         if not entry.listed:

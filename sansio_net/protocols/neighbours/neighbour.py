@@ -30,7 +30,7 @@ class NeighbourState(StrEnum):
 
 class Neighbour:
     """One entry. `header` is the Ethernet header to send with, as long as a packet may
-    leave without telling the cache; None: ask `ArpCache.use`.
+    leave without telling the cache; None: ask the cache's `use`.
     """
 
     __slots__ = (
@@ -40,6 +40,7 @@ class Neighbour:
         "failed_at",
         "header",
         "ip",
+        "is_router",
         "link_header",
         "listed",
         "mac",
@@ -57,6 +58,7 @@ class Neighbour:
     def __init__(self, ip: bytes) -> None:
         self.ip = ip
         self.mac: bytes | None = None
+        self.is_router = False  # it said so (RFC 4861)
         self.state = NeighbourState.INCOMPLETE
         self.header: bytes | None = None
         self.link_header = b""  # what `header` is while the state allows it
