@@ -184,9 +184,6 @@ def check_sequence(conn: Connection, seg: Segment, now: int) -> bool:
             return False
     if seg.flags & RST:
         return True
-    stamped = conn.agreed is not None and conn.agreed.timestamps
-    if stamped and seg.ts_val is not None:
-        receiver.note_stamp(seg.ts_val, seg.seq, now)
     trim(conn, seg)
     return True
 
@@ -241,14 +238,17 @@ def check_ack(conn: Connection, seg: Segment, now: int) -> bool:
             conn.drop(DropReason.TCP_BAD_ACK)
             conn.answer_reset(ack)
             return False
+        note_stamp(conn, seg, now)
         syn_acknowledged(conn, seg, now)
     # RFC 5961 5.2: neither what was never sent, nor older than any window
     elif not sender.snd_una - sender.max_snd_wnd <= ack <= sender.snd_nxt:
         conn.drop(DropReason.TCP_BAD_ACK)
         conn.challenge(now)
         return False
-    elif ack >= sender.snd_una:
-        acknowledged(conn, seg, now)
+    else:
+        note_stamp(conn, seg, now)
+        if ack >= sender.snd_una:
+            acknowledged(conn, seg, now)
     state = conn.state
     if sender.fin_acked:
         if state is State.FIN_WAIT_1:
@@ -262,6 +262,12 @@ def check_ack(conn: Connection, seg: Segment, now: int) -> bool:
             conn.finish(None)
             return False
     return True
+
+
+def note_stamp(conn: Connection, seg: Segment, now: int) -> None:
+    """RFC 7323 5.3 R3, but only from who knows our numbers (CVE-2005-0356)."""
+    if seg.ts_val is not None and conn.agreed is not None and conn.agreed.timestamps:
+        conn.receiver.note_stamp(seg.ts_val, seg.seq, now)
 
 
 def check_urg(conn: Connection, seg: Segment, now: int) -> bool:

@@ -5,11 +5,15 @@ RFC 9293 SHLD-31; RFC 2018 4 for the order in which they are reported.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from typing import Final
 
 from sansio_net.packet import COPY_BELOW, Buffer, Chunk
 
 from .seq import MASK
+
+MAX_BLOCKS: Final = 4
+"""What has room among a segment's options (RFC 2018 3)."""
 
 
 def kept(chunk: Chunk) -> Chunk:
@@ -22,21 +26,20 @@ def kept(chunk: Chunk) -> Chunk:
 
 
 class Reorder:
-    """Made by the receiver when the first hole opens, forgotten when none is left."""
+    """Made by the receiver when the first hole opens, forgotten when none is left.
 
-    __slots__ = ("_buffers", "_heard", "_serial", "_starts", "size")
+    However many ranges there are, a segment more costs a search (CVE-2018-5390).
+    """
+
+    __slots__ = ("_buffers", "_recent", "_starts", "n_chunks", "size")
 
     def __init__(self) -> None:
-        # three lists side by side: where a range starts, its text, when it last grew
+        # two lists side by side: where a range starts, its text
         self._starts: list[int] = []
         self._buffers: list[Buffer] = []
-        self._heard: list[int] = []
-        self._serial = 0
+        self._recent: list[int] = []  # starts of those that grew last, the newest last
+        self.n_chunks = 0
         self.size = 0
-
-    @property
-    def n_chunks(self) -> int:
-        return sum(buffer.n_chunks for buffer in self._buffers)
 
     @property
     def pinned(self) -> int:
@@ -56,7 +59,6 @@ class Reorder:
 
     def insert(self, seq: int, chunk: Chunk) -> None:
         """Keep what of ``[seq, seq + len(chunk))`` is new; the old text stays."""
-        self._serial += 1
         starts, buffers = self._starts, self._buffers
         end = seq + len(chunk)
         at = seq
@@ -64,8 +66,6 @@ class Reorder:
         i = max(bisect_right(starts, seq) - 1, 0)
         while i < len(starts) and starts[i] < end:
             stop = starts[i] + buffers[i].size
-            if stop > seq:
-                self._heard[i] = self._serial
             if at < starts[i]:
                 gaps.append((at, starts[i]))
             at = max(at, stop)
@@ -74,6 +74,8 @@ class Reorder:
             gaps.append((at, end))
         for left, right in gaps:
             self._add(left, kept(chunk[left - seq : right - seq]))
+        # whatever it touched is one range now
+        self._heard(starts[bisect_right(starts, seq) - 1])
 
     def _add(self, seq: int, chunk: Chunk) -> None:
         """Put text into a gap that holds all of it; join the neighbours it touches."""
@@ -83,16 +85,30 @@ class Reorder:
         i = bisect_right(starts, seq)
         if i and starts[i - 1] + buffers[i - 1].size == seq:
             i -= 1
+            before = buffers[i].n_chunks
             append(buffers[i], chunk)
         else:
             starts.insert(i, seq)
             buffers.insert(i, Buffer((chunk,)))
-            self._heard.insert(i, 0)
-        self._heard[i] = self._serial
+            before = 0
         if i + 1 < len(starts) and starts[i + 1] == end:
-            for later in buffers[i + 1]:
-                append(buffers[i], later)
-            del starts[i + 1], buffers[i + 1], self._heard[i + 1]
+            later = buffers[i + 1]
+            before += later.n_chunks
+            for each in later:
+                append(buffers[i], each)
+            self._forget(starts[i + 1])
+            del starts[i + 1], buffers[i + 1]
+        self.n_chunks += buffers[i].n_chunks - before
+
+    def _heard(self, start: int) -> None:
+        self._forget(start)
+        self._recent.append(start)
+        if len(self._recent) > MAX_BLOCKS:
+            del self._recent[0]
+
+    def _forget(self, start: int) -> None:
+        if start in self._recent:
+            self._recent.remove(start)
 
     def pop(self, rcv_nxt: int) -> Buffer | None:
         """The text that goes on at `rcv_nxt`, if the first range touches it."""
@@ -101,18 +117,23 @@ class Reorder:
             return None
         start = starts.pop(0)
         buffer = self._buffers.pop(0)
-        self._heard.pop(0)
+        self._forget(start)
         self.size -= buffer.size
+        self.n_chunks -= buffer.n_chunks
         buffer.discard(rcv_nxt - start)
         return buffer
 
     def blocks(self, limit: int) -> list[tuple[int, int]]:
         """SACK blocks as on the wire, the range that grew last first (RFC 2018 4)."""
-        order = sorted(range(len(self._starts)), key=self._heard.__getitem__)
-        ranges = self.ranges()
+        starts, buffers = self._starts, self._buffers
+        chosen = self._recent[: -limit - 1 : -1]
+        # after the newest were filled in, the first say most
+        for start in starts[:limit]:
+            if len(chosen) < limit and start not in chosen:
+                chosen.append(start)
         return [
-            (left & MASK, right & MASK)
-            for left, right in (ranges[i] for i in order[: -limit - 1 : -1])
+            (start & MASK, (start + buffers[bisect_left(starts, start)].size) & MASK)
+            for start in chosen
         ]
 
 
