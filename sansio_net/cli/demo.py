@@ -285,7 +285,7 @@ class Demo:
         for end, (one, other) in enumerate(((CLIENT, SERVER), (SERVER, CLIENT))):
             counts = self._link.counts(end)
             print(f"{f'{one} > {other}':22}{counts.sent:>9}{counts.lost:>7}")
-        print(f"{'retransmitted':22}{info.total_retransmits:>9}")
+        print(f"{'retransmitted':22}{info.total_retrans:>9}")
         print(f"{'time on the link':22}{format_duration(took // 10**6 * 10**6):>9}")
         print(f"{'rate':22}{rate:>9.2f} Mbit/s")
 

@@ -88,7 +88,7 @@ def test_what_came_before_a_reset_is_written(wire: Wire) -> None:
         return any(isinstance(event, Closed) for event in events)
 
     def reset(now: int) -> None:
-        if conns and not conns[0].info().unacked:
+        if conns and not conns[0].info().send_queue:
             conns[0].abort()
         else:
             loop.call_at(now + MILLISECOND, reset)

@@ -164,9 +164,9 @@ def connection_sizes(conn: Connection) -> list[tuple[str, int, int]]:
     """The buffers of one connection; one segment may overshoot the receive buffer."""
     info = conn.info()
     return [
-        ("unacked", info.unacked, conn.options.send_buffer),
-        ("pending", info.pending, conn.options.receive_buffer + 1460),
-        ("reordering", info.reordering, conn.options.receive_buffer + 1460),
+        ("send_queue", info.send_queue, conn.options.send_buffer),
+        ("receive_queue", info.receive_queue, conn.options.receive_buffer + 1460),
+        ("out_of_order", info.out_of_order, conn.options.receive_buffer + 1460),
     ]
 
 

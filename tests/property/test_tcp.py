@@ -503,7 +503,10 @@ def variables(part: object) -> object:
     names = sorted(
         name for kind in type(part).__mro__ for name in getattr(kind, "__slots__", ())
     )
-    skipped = ("listener", "isn", "options", "counters", "trace", "armed", "notified")
+    skipped = (
+        *("listener", "isn", "options", "counters", "trace", "armed", "notified"),
+        "traffic",  # counted before the two paths part
+    )
     return {
         name: variables(getattr(part, name)) for name in names if name not in skipped
     }

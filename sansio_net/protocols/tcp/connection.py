@@ -59,7 +59,7 @@ from .congestion import AckSample, controller
 from .ecn import CE, Ecn
 from .events import TcpEvent
 from .handshake import Negotiated
-from .info import TcpInfo
+from .info import TcpInfo, gather
 from .isn import IsnGenerator
 from .options import TcpOptions
 from .receiver import Receiver
@@ -70,6 +70,7 @@ from .seq import MASK
 from .states import OWES_BARE_RST, OWES_SYN, TRANSITIONS, State
 from .time_wait import TimeWaitRecord
 from .timers import Timers
+from .traffic import Traffic
 
 if TYPE_CHECKING:
     from .listener import Listener
@@ -131,8 +132,8 @@ class Connection:
         "suspicious",
         "time_wait",
         "timers",
-        "total_retransmits",
         "trace",
+        "traffic",
         "ts_offset",
     )
 
@@ -207,11 +208,11 @@ class Connection:
         self.retransmits = 0  # time-outs in a row
         self.keepalives = 0  # unanswered
         self.probing = False  # a window probe is in flight
-        self.total_retransmits = 0
         self.ts_offset = 0
         self.clock = 0  # the last `now`, for the trace of verbs
         self.last_sent_at = 0
         self.heard_at = 0
+        self.traffic = Traffic()
         self.isn_floor: int | None = None
         self._challenges: ChallengeLimit | None = None
         # what the Stack reads and clears, and what it keeps here
@@ -352,7 +353,7 @@ class Connection:
         return format_endpoint(self.raddr, self.rport)
 
     def info(self) -> TcpInfo:
-        return edge.info(self)
+        return gather(self)
 
     # Inner doors ----------------------------------------------------------------------
 
@@ -374,6 +375,11 @@ class Connection:
         `ecn`: the two bits of the IP header.
         """
         self.clock = now
+        traffic = self.traffic
+        traffic.segs_in += cuts
+        if body:
+            traffic.data_segs_in += cuts
+            traffic.text_at = now
         if (
             self.state is not ESTABLISHED
             or ecn == CE
@@ -485,7 +491,8 @@ class Connection:
     def note_retransmission(
         self, now: int, seq: int, size: int, reason: str, segments: int = 1
     ) -> None:
-        self.total_retransmits += max(segments, 1)
+        self.traffic.total_retrans += max(segments, 1)
+        self.traffic.bytes_retrans += size
         if self.counters is not None:
             self.counters.count("tcp.retransmitted", max(segments, 1))
         self.note(now, "tcp.retransmit", seq & MASK, size, reason)

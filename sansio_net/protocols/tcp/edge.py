@@ -1,4 +1,4 @@
-"""The edge of the machines that are used alone: packets to segments, and figures.
+"""The edge of the machines that are used alone: packets to segments.
 
 RFC 9293 3.1 for the header and its checksum.
 """
@@ -14,7 +14,6 @@ from sansio_net.packet import CSUM_NONE, Chunk, Packet, PacketInfo, received_chu
 from sansio_net.wire.checksum import ones_sum
 from sansio_net.wire.tcp import TcpHeader, parse_tcp
 
-from .info import TcpInfo
 from .states import State
 
 if TYPE_CHECKING:
@@ -90,39 +89,3 @@ def nothing_to_read(conn: Connection) -> bytes | None:
     if conn.state is State.CLOSED:
         raise NotConnectedError
     return None
-
-
-def info(conn: Connection) -> TcpInfo:
-    """The parts' variables under the names of Linux's ``struct tcp_info``."""
-    sender, receiver, rtt = conn.sender, conn.receiver, conn.rtt
-    agreed = conn.agreed
-    reorder = receiver.reorder
-    return TcpInfo(
-        state=conn.state,
-        retransmits=conn.retransmits,
-        probes=conn.keepalives,
-        backoff=rtt.backoff,
-        snd_wscale=sender.wscale,
-        rcv_wscale=receiver.wscale,
-        timestamps=agreed is not None and agreed.timestamps,
-        sack=agreed is not None and agreed.sack,
-        rto=rtt.rto,
-        snd_mss=sender.mss,
-        rcv_mss=receiver.mss,
-        in_flight=sender.in_flight,
-        lost=conn.recovery.lost,
-        rtt=rtt.srtt,
-        rttvar=rtt.rttvar,
-        cwnd=conn.congestion.cwnd,
-        ssthresh=conn.congestion.ssthresh,
-        phase=conn.recovery.phase.value,
-        snd_wnd=sender.snd_wnd,
-        rcv_wnd=max(0, receiver.rcv_adv - receiver.rcv_nxt),
-        unsent=sender.unsent,
-        unacked=sender.queued,
-        pending=receiver.pending,
-        reordering=0 if reorder is None else reorder.size,
-        total_retransmits=conn.total_retransmits,
-        urgent=receiver.urgent,
-        pmtu=conn.mtu,
-    )

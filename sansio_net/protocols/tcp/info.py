@@ -1,46 +1,281 @@
-"""What `Connection.info()` says: the names of Linux's ``struct tcp_info``."""
+"""What `Connection.info()` says: the names of Linux's ``struct tcp_info``.
+
+Without the ``tcpi_``; sizes are bytes where Linux counts segments, times ns, and what
+Linux gives as an age is a point in time here: a connection knows no clock.
+`format_info` says it in the words of ``ss -ti``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
+from sansio_net.units import MICROSECOND, MILLISECOND, SECOND
+
+from .congestion.reno import INFINITE
+from .handshake import our_mss
 from .states import State
 
+if TYPE_CHECKING:
+    from .connection import Connection
 
-@dataclass(slots=True)
+CA_STATES: Final = {"open": "open", "fast": "recovery", "timeout": "loss"}
+"""Linux's words for the phases of recovery."""
+
+
+@dataclass(slots=True, kw_only=True)
 class TcpInfo:
-    """Times in ns, sizes in bytes; floats nowhere."""
+    """Times in ns, sizes in bytes, rates in bytes a second; floats nowhere."""
 
-    state: State
-    retransmits: int
+    state: State = State.CLOSED
+    ca_state: str = ""
+    """"open", "disorder", "cwr", "recovery" or "loss"."""
+    congestion: str = ""
+    """The controller's name."""
+    phase: str = ""
+    """Where it stands, in its own words."""
+    retransmits: int = 0
     """Time-outs in a row."""
-    probes: int
-    backoff: int
-    snd_wscale: int
-    rcv_wscale: int
-    timestamps: bool
-    sack: bool
-    rto: int
-    snd_mss: int
-    rcv_mss: int
-    in_flight: int
-    lost: int
-    rtt: int
-    rttvar: int
-    cwnd: int
-    ssthresh: int
-    phase: str
-    """"open", "fast" or "timeout"."""
-    snd_wnd: int
-    rcv_wnd: int
-    unsent: int
-    unacked: int
-    """Bytes sent or not that the peer has not acknowledged."""
-    pending: int
-    reordering: int
-    """Bytes kept beyond a hole."""
-    total_retransmits: int
+    probes: int = 0
+    """Unanswered keep-alives."""
+    backoff: int = 0
+    timestamps: bool = False
+    sack: bool = False
+    ecn: bool = False
+    wscale: bool = False
+    snd_wscale: int = 0
+    rcv_wscale: int = 0
+    rto: int = 0
+    ato: int = 0
+    """How long an ACK is delayed."""
+    snd_mss: int = 0
+    """Text in a full segment, timestamps allowed for."""
+    rcv_mss: int = 0
+    advmss: int = 0
+    """What our SYN says or said."""
+    pmtu: int = 0
+    unacked: int = 0
+    """In flight: SND.NXT - SND.UNA."""
+    sacked: int = 0
+    lost: int = 0
+    """Known lost and not sent again."""
+    retrans: int = 0
+    """Sent again and neither acknowledged nor lost again."""
+    rtt: int = 0
+    rttvar: int = 0
+    min_rtt: int = 0
+    rcv_rtt: int = 0
+    """The round trip as the receiver sees it; 0: not measured."""
+    snd_cwnd: int = 0
+    snd_ssthresh: int = 0
+    """0 until there is one."""
+    reordering: int = 3
+    """Segments that a later one may overtake and no loss is suspected."""
+    snd_wnd: int = 0
+    rcv_wnd: int = 0
+    rcv_space: int = 0
+    """The receive buffer's limit."""
+    pacing_rate: int = 0
+    delivery_rate: int = 0
+    app_limited: bool = False
+    last_data_sent: int = 0
+    """When text last left; 0: never."""
+    last_data_recv: int = 0
+    last_ack_recv: int = 0
+    bytes_sent: int = 0
+    """Text, what was sent again included."""
+    bytes_retrans: int = 0
+    bytes_acked: int = 0
+    """As Linux counts it: with our SYN and our FIN."""
+    bytes_received: int = 0
+    segs_out: int = 0
+    segs_in: int = 0
+    data_segs_out: int = 0
+    data_segs_in: int = 0
+    total_retrans: int = 0
     """Segments sent again."""
-    urgent: int
-    """Bytes to be read up to the end of the peer's urgent text."""
-    pmtu: int
+    notsent_bytes: int = 0
+    receive_queue: int = 0
+    """What `recv` would give: ss's Recv-Q."""
+    send_queue: int = 0
+    """Taken by `send` and not acknowledged: ss's Send-Q."""
+    out_of_order: int = 0
+    """Kept beyond a hole."""
+    urgent: int = 0
+    """To be read up to the end of the peer's urgent text."""
+
+
+def gather(conn: Connection) -> TcpInfo:
+    """The parts' variables under their names in ``struct tcp_info``."""
+    info = TcpInfo()
+    _stance(info, conn)
+    _sending(info, conn)
+    _receiving(info, conn)
+    _counts(info, conn)
+    return info
+
+
+def _stance(info: TcpInfo, conn: Connection) -> None:
+    rtt, agreed, recovery = conn.rtt, conn.agreed, conn.recovery
+    phase = recovery.phase.value
+    info.state = conn.state
+    info.ca_state = CA_STATES.get(phase, phase)
+    info.congestion = conn.options.congestion
+    info.phase = conn.congestion.phase
+    info.retransmits = conn.retransmits
+    info.probes = conn.keepalives
+    info.backoff = rtt.backoff
+    if agreed is not None:
+        info.timestamps, info.sack = agreed.timestamps, agreed.sack
+    info.ecn = conn.ecn is not None
+    info.snd_wscale, info.rcv_wscale = conn.sender.wscale, conn.receiver.wscale
+    info.wscale = info.snd_wscale > 0 or info.rcv_wscale > 0
+    info.rto, info.rtt, info.rttvar = rtt.rto, rtt.srtt, rtt.rttvar
+    info.ato = conn.options.delayed_ack
+    info.pmtu = conn.mtu
+    info.advmss = our_mss(conn.laddr, conn.mtu, conn.options)
+
+
+def _sending(info: TcpInfo, conn: Connection) -> None:
+    sender, congestion = conn.sender, conn.congestion
+    info.snd_mss = sender.mss
+    info.unacked = sender.in_flight
+    info.lost = conn.recovery.lost
+    info.snd_cwnd = congestion.cwnd
+    if congestion.ssthresh < INFINITE:
+        info.snd_ssthresh = congestion.ssthresh
+    info.snd_wnd = sender.snd_wnd
+    info.pacing_rate = congestion.pacing_rate
+    info.delivery_rate = conn.sample.rate
+    info.app_limited = conn.sample.app_limited
+    info.send_queue = sender.queued
+    if sender.queue is not None:
+        info.notsent_bytes = sender.unsent
+    info.last_data_sent = conn.last_sent_at
+
+
+def _receiving(info: TcpInfo, conn: Connection) -> None:
+    receiver = conn.receiver
+    info.rcv_mss = receiver.mss
+    info.rcv_wnd = max(0, receiver.rcv_adv - receiver.rcv_nxt)
+    info.rcv_space = receiver.limit
+    info.receive_queue = receiver.pending
+    if receiver.reorder is not None:
+        info.out_of_order = receiver.reorder.size
+    info.urgent = receiver.urgent
+    info.last_data_recv = conn.traffic.text_at
+    info.last_ack_recv = conn.heard_at
+
+
+def _counts(info: TcpInfo, conn: Connection) -> None:
+    sender, receiver, traffic = conn.sender, conn.receiver, conn.traffic
+    # a FIN or SYN takes a number and is no text
+    began = sender.iss + 1
+    sent = min(max(sender.snd_nxt, began), sender.queue_end) - began
+    info.bytes_sent = sent + traffic.bytes_retrans
+    info.bytes_retrans = traffic.bytes_retrans
+    info.bytes_acked = max(0, sender.snd_una - sender.iss)
+    received = receiver.rcv_nxt - receiver.irs - 1 - receiver.fin_reached
+    info.bytes_received = max(0, received)
+    info.segs_out, info.segs_in = traffic.segs_out, traffic.segs_in
+    info.data_segs_out = traffic.data_segs_out
+    info.data_segs_in = traffic.data_segs_in
+    info.total_retrans = traffic.total_retrans
+
+
+# The words of ss --------------------------------------------------------------------
+
+
+def format_info(info: TcpInfo, now: int) -> str:
+    """One line, as ``ss -ti`` (iproute2 6.1) prints below a connection.
+
+    What is zero is left out, as there. Segments are counted by `snd_mss`.
+    """
+    mss = info.snd_mss
+    cwnd = info.snd_cwnd // mss
+    words = [
+        *(("ts",) if info.timestamps else ()),
+        *(("sack",) if info.sack else ()),
+        *(("ecn",) if info.ecn else ()),
+        info.congestion,
+        *((f"wscale:{info.snd_wscale},{info.rcv_wscale}",) if info.wscale else ()),
+        f"rto:{_ms(info.rto)}",
+        *_some("backoff", info.backoff),
+        *((f"rtt:{_ms(info.rtt)}/{_ms(info.rttvar)}",) if info.rtt else ()),
+        *((f"ato:{_ms(info.ato)}",) if info.ato else ()),
+        *_some("mss", mss),
+        *_some("pmtu", info.pmtu),
+        *_some("rcvmss", info.rcv_mss),
+        *_some("advmss", info.advmss),
+        *_some("cwnd", cwnd),
+        *_some("ssthresh", info.snd_ssthresh // mss),
+        *_some("bytes_sent", info.bytes_sent),
+        *_some("bytes_retrans", info.bytes_retrans),
+        *_some("bytes_acked", info.bytes_acked),
+        *_some("bytes_received", info.bytes_received),
+        *_some("segs_out", info.segs_out),
+        *_some("segs_in", info.segs_in),
+        *_some("data_segs_out", info.data_segs_out),
+        *_some("data_segs_in", info.data_segs_in),
+        *_rates(info, cwnd * mss, now),
+        *_some("unacked", -(-info.unacked // mss)),
+        *_retransmissions(info),
+        *_some("lost", -(-info.lost // mss)),
+        *_some("sacked", -(-info.sacked // mss)),
+        *((f"reordering:{info.reordering}",) if info.reordering != 3 else ()),
+        *((f"rcv_rtt:{_ms(info.rcv_rtt)}",) if info.rcv_rtt else ()),
+        *_some("rcv_space", info.rcv_space),
+        *_some("rcv_ssthresh", info.rcv_wnd),
+        *_some("notsent", info.notsent_bytes),
+        *((f"minrtt:{_ms(info.min_rtt)}",) if info.min_rtt else ()),
+        *_some("snd_wnd", info.snd_wnd),
+    ]
+    return " ".join(words)
+
+
+def _some(name: str, value: int) -> tuple[str, ...]:
+    return (f"{name}:{value}",) if value else ()
+
+
+def _retransmissions(info: TcpInfo) -> tuple[str, ...]:
+    if not info.total_retrans:
+        return ()
+    return (f"retrans:{-(-info.retrans // info.snd_mss)}/{info.total_retrans}",)
+
+
+def _rates(info: TcpInfo, window: int, now: int) -> list[str]:
+    words = []
+    if info.rtt:
+        words.append(f"send {_rate(window * SECOND // info.rtt)}")
+    for name, at in (
+        ("lastsnd", info.last_data_sent),
+        ("lastrcv", info.last_data_recv),
+        ("lastack", info.last_ack_recv),
+    ):
+        if at and now - at >= MILLISECOND:
+            words.append(f"{name}:{(now - at) // MILLISECOND}")
+    if info.pacing_rate:
+        words.append(f"pacing_rate {_rate(info.pacing_rate)}")
+    if info.delivery_rate:
+        words.append(f"delivery_rate {_rate(info.delivery_rate)}")
+    if info.app_limited:
+        words.append("app_limited")
+    return words
+
+
+def _ms(ns: int) -> str:
+    """Milliseconds to the microsecond, as %g has them: ``"204"``, ``"0.05"``."""
+    whole, rest = divmod(ns // MICROSECOND, 1000)
+    return f"{whole}.{rest:03}".rstrip("0").rstrip(".") if rest else str(whole)
+
+
+def _rate(bytes_per_second: int) -> str:
+    """Bits a second with three digits, as ss writes them: ``"1.45Gbps"``."""
+    bits = bytes_per_second * 8
+    for size, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K")):
+        if bits >= size:
+            digits = 1 if bits >= 100 * size else 10 if bits >= 10 * size else 100
+            whole, rest = divmod((bits * digits + size // 2) // size, digits)
+            places = f".{rest:0{len(str(digits)) - 1}}".rstrip("0") if rest else ""
+            return f"{whole}{places}{unit}bps"
+    return f"{bits}bps"

@@ -348,7 +348,7 @@ def test_the_reorder_queue_is_bounded() -> None:
     for seq in (1000, 2000, 3000, 4000):
         talk.peer(".", seq=seq, ack=1, data=bytes(600))
     assert talk.counters.dropped(DropReason.TCP_REORDER_LIMIT) == 2
-    assert talk.conn.info().reordering == 1200
+    assert talk.conn.info().out_of_order == 1200
 
 
 def test_text_after_close_is_reset() -> None:

@@ -157,7 +157,7 @@ def test_info() -> None:
     assert info.state is State.ESTABLISHED
     assert (info.timestamps, info.sack) == (True, True)
     assert (info.snd_mss, info.rcv_mss, info.pmtu) == (988, 1460, 1500)
-    assert (info.cwnd, info.phase) == (9880, "open")
+    assert (info.snd_cwnd, info.ca_state) == (9880, "open")
 
 
 def test_receive_drops_what_is_not_for_it() -> None:

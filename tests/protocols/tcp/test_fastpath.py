@@ -39,7 +39,7 @@ def test_text_and_acks(stamps: bool) -> None:
     talk.us("P.")
     nxt = talk.conn.sender.snd_nxt % 2**32
     assert predicted(talk, ack=nxt, body=b"")
-    assert talk.conn.info().unacked == 0
+    assert talk.conn.info().send_queue == 0
 
 
 @pytest.mark.parametrize("flag", [FIN, SYN, URG])

@@ -195,7 +195,7 @@ def test_a_listener_alone() -> None:
     child = accepted.conn
     assert child.recv(100) == b"hello"
     client.receive(child.transmit(due), due)
-    assert client.info().unacked == 0
+    assert client.info().send_queue == 0
 
 
 def test_a_listener_alone_answers_and_drops() -> None:
