@@ -84,7 +84,8 @@ def establish(conn: Connection, now: int) -> None:
     if conn.retransmits:
         conn.rtt.syn_was_lost()
         window = mss
-    conn.congestion.start(mss, window, conn.sender.iss & MASK, now)
+    seed = conn.sender.iss & MASK
+    conn.congestion.start(mss, window, seed, now, conn.options.pacing)
     conn.retransmits = 0
     conn.soft_error = None
     conn.peer_offer = None

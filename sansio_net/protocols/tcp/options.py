@@ -120,6 +120,9 @@ class TcpOptions:
     """True switches Nagle's algorithm off (RFC 9293 3.7.4, MUST-17)."""
     congestion: str = "reno"
     """The controller's name (RFC 5681)."""
+    pacing: bool = False
+    """Text leaves spread over the round trip whatever the controller (RFC 7661 4.4.2):
+    at 2 cwnd/srtt in slow start, else 1.2, as Linux does. BBR always paces."""
     initial_window: int = 10
     """Segments (RFC 6928 2)."""
     idle_restart: bool = True

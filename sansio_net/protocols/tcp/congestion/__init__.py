@@ -8,9 +8,13 @@ from typing import Final
 from sansio_net.errors import StateError
 
 from .base import AckSample, Cause, CongestionController
+from .cubic import Cubic
 from .reno import Reno
 
-CONTROLLERS: Final[dict[str, Callable[[], CongestionController]]] = {"reno": Reno}
+CONTROLLERS: Final[dict[str, Callable[[], CongestionController]]] = {
+    "reno": Reno,
+    "cubic": Cubic,
+}
 
 
 def controller(name: str) -> CongestionController:
@@ -26,6 +30,7 @@ __all__ = [
     "AckSample",
     "Cause",
     "CongestionController",
+    "Cubic",
     "Reno",
     "controller",
 ]

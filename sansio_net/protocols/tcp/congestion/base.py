@@ -7,7 +7,10 @@ as byte counts and times; a controller knows neither segments nor timers.
 from __future__ import annotations
 
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
+
+INFINITE: Final = 1 << 30
+"""RFC 5681 3.1: ssthresh begins arbitrarily high: the largest window there is."""
 
 
 class Cause(Enum):
@@ -74,8 +77,13 @@ class CongestionController(Protocol):
     def phase(self) -> str:
         """Where it stands, in a word, for `info` and traces."""
 
-    def start(self, mss: int, initial_window: int, seed: int, now: int) -> None:
-        """The connection is made; `initial_window` in bytes; `seed` for its choices."""
+    def start(
+        self, mss: int, initial_window: int, seed: int, now: int, paced: bool = False
+    ) -> None:
+        """The connection is made; `initial_window` in bytes; `seed` for its choices.
+
+        paced: what leaves is spread over time even if the controller has no rate.
+        """
 
     def set_mss(self, mss: int) -> None:
         """The path changed."""

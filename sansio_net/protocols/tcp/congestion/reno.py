@@ -1,16 +1,14 @@
 """Slow start and congestion avoidance.
 
-RFC 5681 3.1 and 4.1, counting bytes (RFC 3465).
+RFC 5681 3.1 and 4.1, counting bytes (RFC 3465); RFC 7661 for a window that is not
+used; RFC 8511 for ECN.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from .base import AckSample, Cause
-
-INFINITE: Final = 1 << 30
-"""RFC 5681 3.1: ssthresh begins arbitrarily high: the largest window there is."""
+from .base import INFINITE, AckSample, Cause
 
 
 class Reno:
@@ -44,7 +42,9 @@ class Reno:
     def phase(self) -> str:
         return "slow_start" if self.cwnd < self.ssthresh else "avoidance"
 
-    def start(self, mss: int, initial_window: int, seed: int, now: int) -> None:
+    def start(
+        self, mss: int, initial_window: int, seed: int, now: int, paced: bool = False
+    ) -> None:
         self._mss = mss
         self._initial = self.cwnd = initial_window
 
@@ -60,7 +60,7 @@ class Reno:
         if cwnd < self.ssthresh:
             # a window that was not used says nothing about the path (RFC 7661 4.1)
             if cwnd <= 2 * sample.in_flight:
-                self.cwnd = min(cwnd + sample.acked, INFINITE)
+                self.cwnd = min(cwnd + sample.acked, self.ssthresh)
             return
         if not sample.limited:
             return
@@ -72,7 +72,8 @@ class Reno:
     def on_congestion(self, cause: Cause, in_flight: int, now: int) -> None:
         self._remember()
         # RFC 5681 equation (4); RFC 8511 3 leaves Reno's answer to ECN to 0.8
-        kept = in_flight * 4 // 5 if cause is Cause.ECN else in_flight // 2
+        flight = min(in_flight, self.cwnd)
+        kept = flight * 4 // 5 if cause is Cause.ECN else flight // 2
         self.ssthresh = max(kept, 2 * self._mss)
         self.cwnd = self.ssthresh
         self._acked = 0
@@ -81,7 +82,7 @@ class Reno:
         # RFC 5681 3.1: ssthresh is held when the same segment is lost again
         if first:
             self._remember()
-            self.ssthresh = max(in_flight // 2, 2 * self._mss)
+            self.ssthresh = max(min(in_flight, self.cwnd) // 2, 2 * self._mss)
         self.cwnd = self._mss
         self._acked = 0
 
@@ -93,6 +94,8 @@ class Reno:
         self.ssthresh = max(self.ssthresh, self._prior_ssthresh)
 
     def on_idle(self, now: int) -> None:
+        # RFC 5681 4.1; what the path had carried is remembered (RFC 7661 4.4.3)
+        self.ssthresh = max(self.ssthresh, self.cwnd * 3 // 4)
         self.cwnd = min(self.cwnd, self._initial)
 
     def _remember(self) -> None:
