@@ -1,12 +1,14 @@
-"""The parts of the documentation that are drawn from the code.
+"""The parts of the documentation that are drawn from the code and the tests.
 
-``python docs/generate.py`` rewrites what stands between the marks in tcp.md, options.md
-and counters.md; tests/test_docs.py fails where they differ from the code.
+``python docs/generate.py`` rewrites what stands between the marks in tcp.md,
+options.md, counters.md and conformance.md; tests/test_docs.py fails where they differ.
 """
 
 from __future__ import annotations
 
 import ast
+import sys
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 
@@ -106,10 +108,49 @@ def in_units(value: object, unit: str | None) -> str:
     return str(value) if unit == "octet" else f"{value} {unit}"
 
 
+TITLES = {
+    "RFC 9293": "Transmission Control Protocol",
+    "RFC 1122": "Requirements for hosts",
+}
+"""The RFCs of the conformance table, in its order."""
+
+
+def conformance() -> str:
+    """Every requirement with its verdict and what shows it, an RFC after the other."""
+    sys.path.insert(0, str(DOCS.parent))
+    from tests.conformance.requirements import table
+
+    found = table()
+    assert found.keys() == TITLES.keys()
+    lines = ["| | requirements | yes | partly | no |", "|---|---|---|---|---|"]
+    for rfc in TITLES:
+        n = Counter(row.verdict for row in found[rfc])
+        anchor = f"{rfc}: {TITLES[rfc]}".lower().replace(" ", "-")
+        anchor = "".join(c for c in anchor if c.isalnum() or c == "-")
+        lines.append(
+            f"| [{rfc}](#{anchor}) | {n.total()} "
+            f"| {n['yes']} | {n['partly']} | {n['no']} |"
+        )
+    for rfc, title in TITLES.items():
+        lines += ["", f"## {rfc}: {title}", ""]
+        lines += ["| | requirement | verdict | shown by |", "|---|---|---|---|"]
+        for row in found[rfc]:
+            folder = rfc.lower().replace(" ", "") + "/"
+            shown = [f"`{place.removeprefix(folder)}`" for place in row.shown]
+            if row.reason:
+                shown.append(row.reason)
+            verdict = row.verdict if row.verdict == "yes" else f"**{row.verdict}**"
+            lines.append(
+                f"| {row.number} | {row.text} | {verdict} | {'; '.join(shown)} |"
+            )
+    return "\n".join(lines)
+
+
 GENERATED = {
     "tcp.md": state_diagram,
     "options.md": option_table,
     "counters.md": drop_reasons,
+    "conformance.md": conformance,
 }
 
 

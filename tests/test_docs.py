@@ -56,7 +56,7 @@ def test_bounds_are_those_of_the_config() -> None:
         assert option == int(default), name
 
 
-@pytest.mark.parametrize("name", ["tcp.md", "conformance.md"])
+@pytest.mark.parametrize("name", ["tcp.md"])
 def test_files_named_exist(name: str) -> None:
     package = ROOT / "sansio_net"
     places = (package, package / "protocols/tcp")

@@ -36,17 +36,14 @@ from sansio_net.units import MILLISECOND, SECOND
 from sansio_net.wire.ipv4 import PROTO_TCP
 from sansio_net.wire.segment import flatten
 from sansio_net.wire.summary import Flows, summary
-from sansio_net.wire.tcp import ACK, SYN, TcpHeader, format_flags, parse_tcp
-from sansio_net.wire.tcp_options import (
-    SegmentOptions,
-    build_tcp_options,
-    parse_tcp_options,
-)
+from sansio_net.wire.tcp import ACK, SYN, format_flags
+from sansio_net.wire.tcp_options import build_tcp_options
 
 from .craft import tcp_packet
+from .seen import Seen, quote
 from .turns import take_turn
 
-__all__ = ["MILLISECOND", "Script", "ScriptError", "parse_flags"]
+__all__ = ["MILLISECOND", "Script", "ScriptError", "Seen", "parse_flags"]
 
 _BITS: Final = {
     "F": 0x01,
@@ -76,26 +73,16 @@ def parse_flags(letters: str) -> int:
     return flags
 
 
-class _Seen:
-    """A segment of ours, taken apart."""
-
-    __slots__ = ("data", "header", "line", "now", "options")
-
-    def __init__(self, now: int, packet: bytes, line: str) -> None:
-        start = 40 if packet[0] >> 4 == 6 else (packet[0] & 15) * 4
-        self.now = now
-        self.line = line
-        self.header: TcpHeader = parse_tcp(packet, start, len(packet))
-        self.data = packet[start + self.header.data_offset :]
-        self.options: SegmentOptions = parse_tcp_options(self.header.options)
-
-
 class Script:
     """One Stack on bare IP, and the script as the host that it talks to.
 
     `us`: the stack's address with prefix; `peer`: the script's (either family).
     `peer_isn`: what relative 0 of the peer is on the wire. After `connect` or the
     first Accepted, `conn` is the connection.
+
+    A timestamp of ours is relative too: the milliseconds that had passed when it was
+    made; the peer's stand as they are. With `stamps` each segment of the peer carries
+    timestamps: `peer_clock` and the milliseconds since, and the last of ours it saw.
     """
 
     def __init__(
@@ -110,6 +97,7 @@ class Script:
         peer_isn: int = 1_000_000,
         mtu: int = 1500,
         seed: int = 0,
+        stamps: bool = False,
     ) -> None:
         chosen = StackConfig() if config is None else config
         if options is not None:
@@ -125,15 +113,21 @@ class Script:
         self.peer_port = peer_port
         self.peer_isn = peer_isn
         self.our_isn: int | None = None
+        self.stamps = stamps
+        self.peer_clock = 1
+        self.last: Seen | None = None
         self.now = _START
         self.events: list[Event] = []
         self._told = 0  # events that `happened` gave
         self._conn: Connection | None = None
-        self._unseen: deque[_Seen] = deque()
+        self._unseen: deque[Seen] = deque()
+        self._held: list[bytes] = []
         self._lines: list[tuple[int, str]] = []
         self._flows = Flows()
         self._peer_next = 0  # the peer's next relative number
         self._our_next = 0
+        self._our_clock: int | None = None  # what our timestamp 0 is on the wire
+        self._our_stamp = 0  # as it came last
         self._turn([])
 
     # verbs
@@ -176,26 +170,32 @@ class Script:
         sack: Sequence[tuple[int, int]] = (),
         ts: tuple[int, int] | None = None,
         options: bytes = b"",
+        ecn: int = 0,
+        hold: bool = False,
     ) -> None:
         """The peer sends a segment now.
 
         Without `seq` and `ack` it goes on where it was and acknowledges everything.
-        `sack` blocks are relative; `options` are raw, after the others.
+        `sack` blocks are relative; `options` are raw, after the others. `ecn`: the two
+        bits of the IP header. `hold`: it arrives with the next one, in one batch.
         """
         bits = parse_flags(flags)
         seq = self._peer_next if seq is None else seq
+        ours = self.our_isn or 0
         acked = 0
         if bits & ACK:
-            acked = (self.our_isn or 0) + (self._our_next if ack is None else ack)
-        ours = self.our_isn or 0
+            acked = ours + (self._our_next if ack is None else ack)
+        ts_val, ts_ecr = self._peer_stamps(bits, ts)
         built = build_tcp_options(
             mss=mss,
             wscale=wscale,
             sack_permitted=sack_ok,
             sack=[((a + ours) % _MODULUS, (b + ours) % _MODULUS) for a, b in sack],
-            ts_val=None if ts is None else ts[0],
-            ts_ecr=None if ts is None else ts[1],
+            ts_val=ts_val,
+            ts_ecr=ts_ecr,
         )
+        end = seq + len(data) + bool(bits & _BITS["S"]) + bool(bits & _BITS["F"])
+        self._peer_next = max(self._peer_next, end)
         packet = tcp_packet(
             (self.peer_address, self.peer_port),
             (self.address, self.port),
@@ -206,11 +206,39 @@ class Script:
             urgent=urgent,
             options=built + options,
             payload=data,
+            tos=ecn,
         )
-        end = seq + len(data) + bool(bits & _BITS["S"]) + bool(bits & _BITS["F"])
-        self._peer_next = max(self._peer_next, end)
-        self._note("peer", packet)
-        self._turn([packet])
+        self._held.append(packet)
+        if not hold:
+            held, self._held = self._held, []
+            self.arrive(*held)
+
+    def _peer_stamps(
+        self, bits: int, ts: tuple[int, int] | None
+    ) -> tuple[int | None, int | None]:
+        """As they stand on the wire."""
+        if ts is not None:
+            return ts[0], (ts[1] + (self._our_clock or 0)) % _MODULUS
+        if not self.stamps:
+            return None, None
+        echo = self._our_stamp if bits & ACK else 0
+        return self.peer_clock + self.elapsed // MILLISECOND, echo
+
+    def arrive(self, *packets: bytes) -> None:
+        """IP packets arrive now, in one batch; see `sansio_net.testing.craft`."""
+        for packet in packets:
+            self._note("peer", packet)
+        self._turn(packets)
+
+    def router(
+        self, kind: int, code: int, *, mtu: int = 0, about: bytes | None = None
+    ) -> None:
+        """An ICMP error about the last segment that `us` saw, or another packet."""
+        if about is None:
+            assert self.last is not None
+            about = self.last.packet
+        packet = quote(self.peer_address, self.address, about, kind, code, mtu)
+        self.arrive(packet)
 
     def us(
         self,
@@ -225,17 +253,21 @@ class Script:
         wscale: int | None = None,
         sack_ok: bool | None = None,
         sack: Sequence[tuple[int, int]] | None = None,
+        ts: tuple[int, int] | bool | None = None,
+        urgent: int | None = None,
+        ecn: int | None = None,
         at: int | None = None,
     ) -> None:
         """The next segment of ours is this one. What is not given may be anything.
 
-        `at`: when it was sent, in the script's time. Raises ScriptError.
+        `ts`: False, if it must have no timestamps. `at`: when it was sent, in the
+        script's time. The segment itself is `last` then. Raises ScriptError.
         """
         if not self._unseen:
             self._turn([])
         if not self._unseen:
             raise self._error(f"{flags}: nothing was sent")
-        seen = self._unseen.popleft()
+        seen = self.last = self._unseen.popleft()
         header, options = seen.header, seen.options
         ours = self.our_isn or 0
         edges = tuple(
@@ -252,6 +284,9 @@ class Script:
             ("wscale", wscale, options.wscale),
             ("sack_ok", sack_ok, options.sack_permitted),
             ("sack", None if sack is None else tuple(sack), edges),
+            ("ts", ts, self._stamps_of(seen, ts)),
+            ("urgent", urgent, header.urgent),
+            ("ecn", ecn, seen.ecn),
             ("at", at, seen.now - _START),
         )
         wrong = [
@@ -287,6 +322,13 @@ class Script:
     def wait(self, duration: int) -> None:
         self.at(self.elapsed + duration)
 
+    def sent(self) -> list[Seen]:
+        """Everything that we sent and `us` did not see yet; it has been seen now."""
+        self._turn([])
+        seen = list(self._unseen)
+        self._unseen.clear()
+        return seen
+
     def silent(self) -> None:
         """Nothing else was sent. Raises ScriptError."""
         self._turn([])
@@ -313,7 +355,7 @@ class Script:
 
     # inside
 
-    def _turn(self, arrived: list[bytes]) -> None:
+    def _turn(self, arrived: Sequence[bytes]) -> None:
         sent = take_turn(
             self.stack,
             self.stack,
@@ -335,7 +377,7 @@ class Script:
         line = self._note("us", frame)
         if frame[6 if frame[0] >> 4 == 6 else 9] != PROTO_TCP:
             return
-        seen = _Seen(self.now, frame, line)
+        seen = Seen(self.now, frame, line)
         header = seen.header
         if header.flags & SYN:
             self.our_isn = header.seq
@@ -343,7 +385,25 @@ class Script:
             at = self._relative(header.seq, self.our_isn)
             end = at + len(seen.data) + bool(header.flags & SYN) + (header.flags & 1)
             self._our_next = max(self._our_next, end)
+        stamp = seen.options.ts_val
+        if stamp is not None:
+            self._our_stamp = stamp
+            if self._our_clock is None:
+                elapsed = (self.now - _START) // MILLISECOND
+                self._our_clock = (stamp - elapsed) % _MODULUS
         self._unseen.append(seen)
+
+    def _stamps_of(
+        self, seen: Seen, wanted: tuple[int, int] | bool | None
+    ) -> tuple[int, int] | bool:
+        val, ecr = seen.options.ts_val, seen.options.ts_ecr
+        if val is None or ecr is None or not isinstance(wanted, tuple):
+            return val is not None
+        return (self._relative(val, self._our_clock or 0), ecr)
+
+    def relative(self, seen: Seen) -> int:
+        """Where a segment of ours begins."""
+        return self._relative(seen.header.seq, self.our_isn or 0)
 
     def _note(self, who: str, frame: bytes) -> str:
         elapsed = self.now - _START

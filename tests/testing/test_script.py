@@ -129,3 +129,54 @@ def test_flags() -> None:
     assert parse_flags("S.") == 0x12
     assert parse_flags("FSRP.UEW") == 0xFF
     assert parse_flags("none") == parse_flags("") == 0
+
+
+def test_a_batch_arrives_together() -> None:
+    t = established(quick_acks=0)
+    t.peer(".", data=b"one", hold=True)
+    t.silent()
+    t.peer("P.", data=b"two")
+    t.us(".", ack=7)
+    assert t.happened() == ["DataReceived"]
+
+
+def test_stamps_are_milliseconds_of_ours_and_the_peer_s_as_they_are() -> None:
+    t = Script(stamps=True)
+    t.peer_clock = 100
+    t.connect()
+    t.us("S", ts=(0, 0))
+    t.wait(20 * MILLISECOND)
+    t.peer("S.")
+    t.us(".", ts=(20, 120))
+    t.conn.send(b"x")
+    t.us("P.", ts=True)
+    t.peer("P.", data=b"y")
+    t.wait(SECOND)
+    with pytest.raises(ScriptError, match="ts"):
+        t.us(".", ts=(0, 0))
+    t = established()
+    t.conn.send(b"x")
+    t.us("P.", ts=False, ecn=0, urgent=0)
+
+
+def test_a_router_speaks_of_what_was_seen() -> None:
+    t = Script()
+    t.connect()
+    t.us("S")
+    t.router(3, 3)
+    assert t.happened() == ["ConnectionLost"]
+
+
+def test_everything_sent_can_be_taken_at_once() -> None:
+    t = established()
+    t.conn.send(bytes(3000))
+    seen = t.sent()
+    assert [t.relative(each) for each in seen] == [1, 1461, 2921]
+    assert all(each.checksum_holds and each.ttl == 64 for each in seen)
+    assert t.sent() == []
+    t = Script(us="fd00::2/64", peer="fd00::1")
+    t.connect()
+    t.us("S")
+    assert t.last is not None
+    assert (t.last.kinds[0], t.last.ttl, t.last.tos) == (2, 64, 0)
+    assert t.last.checksum_holds

@@ -1,0 +1,75 @@
+"""Where most scripts begin: two ends that are connected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sansio_net.errors import SansioNetError
+from sansio_net.protocols.tcp import ConnectionLost, TcpOptions
+from sansio_net.testing import Script
+from sansio_net.units import MILLISECOND, SECOND
+
+MS, SEC = MILLISECOND, SECOND
+
+
+def plain(**options: Any) -> TcpOptions:
+    """Options of a connection whose pace the script sets: Reno, no ACK out of turn."""
+    chosen: dict[str, Any] = {"congestion": "reno", "quick_acks": 0}
+    return TcpOptions(**(chosen | options))
+
+
+def connected(
+    *,
+    mss: int | None = 1000,
+    win: int = 65535,
+    wscale: int | None = None,
+    sack_ok: bool = False,
+    stamps: bool = False,
+    rtt: int = 0,
+    mtu: int = 1500,
+    **options: Any,
+) -> Script:
+    """We opened; the peer's SYN-ACK came after `rtt`."""
+    t = Script(options=plain(**options), mtu=mtu, stamps=stamps)
+    t.connect()
+    t.us("S", seq=0)
+    t.wait(rtt)
+    t.peer("S.", seq=0, ack=1, win=win, mss=mss, wscale=wscale, sack_ok=sack_ok)
+    t.us(".", seq=1, ack=1)
+    assert t.happened() == ["Connected"]
+    return t
+
+
+def accepted(
+    *,
+    mss: int | None = 1000,
+    win: int = 65535,
+    wscale: int | None = None,
+    sack_ok: bool = False,
+    stamps: bool = False,
+    **options: Any,
+) -> Script:
+    """The peer opened, and we accepted."""
+    t = Script(options=plain(**options), stamps=stamps)
+    t.listen()
+    t.peer("S", seq=0, win=win, mss=mss, wscale=wscale, sack_ok=sack_ok)
+    t.us("S.", seq=0, ack=1)
+    t.peer(".", seq=1, ack=1, win=win)
+    assert t.happened() == ["Accepted"]
+    return t
+
+
+def sizes(t: Script) -> list[int]:
+    """Text in each segment sent and not seen yet."""
+    return [len(seen.data) for seen in t.sent()]
+
+
+def places(t: Script) -> list[int]:
+    """Where each segment sent and not seen yet begins."""
+    return [t.relative(seen) for seen in t.sent()]
+
+
+def lost(t: Script) -> SansioNetError:
+    """The error that the connection ended with."""
+    (error,) = [event.error for event in t.events if isinstance(event, ConnectionLost)]
+    return error

@@ -1,0 +1,325 @@
+"""Requirements that no script shows: seen elsewhere, done in part, or not done.
+
+"partly" and "no" say why. A row beside scripts that show part of it replaces their
+verdict.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .requirements import Row
+
+TCP = "RFC 9293"
+HOSTS = "RFC 1122"
+
+NOT_VISIBLE = "not visible on the wire"
+
+
+def elsewhere(
+    rfc: str, number: str, text: str, *shown: str, reason: str = NOT_VISIBLE
+) -> Row:
+    """Done; a test or a file outside the suite shows it."""
+    return Row(rfc, number, text, "yes", shown, reason)
+
+
+def partly(rfc: str, number: str, text: str, reason: str, *shown: str) -> Row:
+    return Row(rfc, number, text, "partly", shown, reason)
+
+
+def not_done(rfc: str, number: str, text: str, reason: str) -> Row:
+    return Row(rfc, number, text, "no", (), reason)
+
+
+_TCP: Final = (
+    not_done(
+        TCP,
+        "MAY-15",
+        "MAY implement PUSH flags on SEND calls",
+        "what was queued last is always pushed",
+    ),
+    not_done(
+        TCP,
+        "MAY-17",
+        "MAY pass a received PSH to the application",
+        "data is told as it comes, pushed or not",
+    ),
+    not_done(
+        TCP,
+        "MAY-14",
+        "The FLUSH call MAY be implemented",
+        "`abort` is what empties the queue",
+    ),
+    not_done(
+        TCP,
+        "MAY-9",
+        "MAY pass the received Diffserv field to the application",
+        "for UDP alone: `Datagram.tos`",
+    ),
+    not_done(
+        TCP,
+        "MAY-6",
+        "MAY be configurable to send a garbage octet in a keep-alive",
+        "hosts that need it are gone",
+    ),
+    not_done(
+        TCP,
+        "MAY-10",
+        "MAY support IP's time stamp option",
+        "such options are survived and neither sent nor read",
+    ),
+    not_done(
+        TCP,
+        "MAY-11",
+        "MAY support IP's record route option",
+        "such options are survived and neither sent nor read",
+    ),
+    *(
+        not_done(
+            TCP,
+            number,
+            text,
+            "packets with source routes are dropped, as RFC 7126 advises",
+        )
+        for number, text in (
+            ("MUST-51", "The application MUST be able to give a source route"),
+            ("MUST-52", "It MUST take precedence over a route received"),
+            ("MUST-53", "The return route MUST be saved and used"),
+            ("SHLD-24", "A later source route SHOULD override an earlier one"),
+        )
+    ),
+    elsewhere(
+        TCP,
+        "MUST-20",
+        "At R1 MUST pass negative advice to IP, at R2 MUST close the connection",
+        "tests/protocols/test_arp.py::"
+        "test_negative_advice_makes_the_next_use_ask_at_once",
+        "tests/protocols/tcp/test_timeouts.py::test_r1_and_r2",
+        reason="",
+    ),
+    partly(
+        TCP,
+        "SHLD-9",
+        "SHOULD inform the application when R1 is reached and before R2",
+        "no event; `info().retransmits` says it to who asks",
+        "tests/protocols/tcp/test_timeouts.py::test_r1_and_r2",
+    ),
+    partly(
+        TCP,
+        "SHLD-26",
+        "SHOULD abort on hard errors",
+        "only while opening: RFC 5927 5.2 makes them soft for a connection that "
+        "stands, since anybody can send them",
+    ),
+    elsewhere(
+        TCP,
+        "SHLD-20",
+        "An application SHOULD be able to disable reports of soft errors",
+        "sansio_net/protocols/tcp/network.py",
+        reason="none is ever pushed: a soft error is what a time-out then gives",
+    ),
+    elsewhere(
+        TCP,
+        "MAY-18",
+        "MAY implement alternative congestion control that conforms",
+        "sansio_net/protocols/tcp/congestion/__init__.py",
+    ),
+    partly(
+        TCP,
+        "MAY-4",
+        "MAY retransmit with the same IP identity",
+        "each packet has its own, which says nothing where DF is set (RFC 6864 4.1)",
+    ),
+)
+
+_ARP = "tests/protocols/test_arp.py::"
+_ICMP = "tests/protocols/test_icmp.py::"
+_INGRESS = "tests/stack/test_ingress.py::"
+_HOST = "tests/stack/test_host_rules.py::"
+_UDP = "tests/protocols/test_udp.py::"
+
+_HOSTS: Final = (
+    elsewhere(
+        HOSTS,
+        "2.3.2.1",
+        "MUST flush out-of-date ARP entries and limit requests",
+        f"{_ARP}test_a_stale_neighbour_is_used_while_it_is_checked",
+        f"{_ARP}test_no_more_than_one_request_a_second_whatever_the_advice",
+        reason="as RFC 4861's states, one request a second",
+    ),
+    elsewhere(
+        HOSTS,
+        "2.3.2.2",
+        "SHOULD save a packet that waits for ARP",
+        f"{_ARP}test_sixteen_packets_wait_and_the_oldest_goes",
+        f"{_ARP}test_the_queue_is_bounded_in_bytes",
+        reason="16 packets and 64 KiB a neighbour",
+    ),
+    elsewhere(
+        HOSTS,
+        "2.3.3",
+        "MUST send and receive Ethernet encapsulation",
+        "tests/wire/test_ethernet.py::test_header_as_dpkt_reads_it",
+        reason="802.3 (SHOULD be able to receive) is not received",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.2.1.1-3",
+        "MUST silently discard bad versions, checksums and addresses",
+        f"{_INGRESS}test_dropped_with_its_reason",
+        reason="and count them",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.2.1.4",
+        "MUST support reassembly, SHOULD fragment",
+        f"{_INGRESS}test_fragments_make_a_datagram_in_any_order",
+        "tests/stack/test_egress.py::test_a_big_datagram_leaves_in_fragments",
+        reason="",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.2.1.7",
+        "MUST NOT send a TTL of zero, MUST let it be set",
+        f"{_UDP}test_octets_are_checked",
+        "tests/conformance/rfc9293/test_3_9_2_network.py::test_ttl",
+        reason="",
+    ),
+    partly(
+        HOSTS,
+        "3.2.1.8",
+        "MUST pass IP options up, MUST let them be sent, MUST ignore unknown ones",
+        "unknown ones are survived; none is passed to applications, none can be sent",
+        "tests/conformance/rfc9293/test_3_9_2_network.py::test_ip_options",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.2.2",
+        "MUST NOT send errors about errors, broadcasts, fragments",
+        f"{_ICMP}test_never_about",
+        f"{_ICMP}test_never_about_what_came_to_all_on_the_link",
+        reason="",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.2.2.1",
+        "Destination Unreachable MUST be reported to the transport",
+        f"{_ICMP}test_an_error_is_handed_on_with_what_it_quotes",
+        reason="",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.2.2.2",
+        "MUST update its routes on a Redirect, SHOULD NOT believe any other sender's",
+        "tests/stack/test_redirects.py::test_the_nearer_gateway_is_taken",
+        "tests/stack/test_redirects.py::test_others_are_not_believed",
+        reason="a network redirect counts for the one host (3.3.1.2 c)",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.2.2.4-5",
+        "Time Exceeded and Parameter Problem MUST be passed to the transport",
+        "tests/conformance/rfc9293/test_3_9_2_network.py::test_soft_errors",
+        reason="",
+    ),
+    partly(
+        HOSTS,
+        "3.2.2.6",
+        "MUST answer an Echo with all its data, from the address that was asked",
+        "done; a recorded route or time stamp (SHOULD) is not sent back",
+        f"{_ICMP}test_an_echo_request_is_answered_whole",
+        f"{_INGRESS}test_echo_is_answered_and_only_to_unicast",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.2.2.9",
+        "MUST NOT send Address Mask Replies unless told to",
+        "sansio_net/protocols/icmp/messages.py",
+        reason="never sends them",
+    ),
+    partly(
+        HOSTS,
+        "3.3.1",
+        "MUST choose the next hop by address and mask, MUST support default gateways",
+        "done; several gateways and dead gateway detection (3.3.1.4, 3.3.1.5) are not",
+        "tests/stack/test_egress.py::test_the_way_leads_over_the_gateway",
+        "tests/stack/test_routes.py::test_equals_brute_force",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.3.2",
+        "MUST reassemble 576 bytes, SHOULD any size, MUST time out and tell",
+        "tests/protocols/test_reassembly.py::"
+        "test_the_longest_datagram_and_one_that_is_longer",
+        f"{_INGRESS}test_unfinished_fragments_time_out_with_an_error",
+        reason="",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.3.4.2",
+        "A multihomed host MAY be strong or weak",
+        "tests/stack/test_changes.py::"
+        "test_a_connection_hears_nothing_at_an_address_that_went",
+        reason="strong; `weak_host` makes it weak",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.3.6",
+        "MUST recognize broadcasts, SHOULD drop unicast IP in a link broadcast",
+        "tests/stack/test_verbs.py::test_a_broadcast_goes_to_all",
+        f"{_HOST}test_a_segment_in_a_link_broadcast_is_dropped",
+        reason="",
+    ),
+    not_done(HOSTS, "3.3.7", "MAY support IGMP", "no multicast membership yet"),
+    elsewhere(
+        HOSTS,
+        "3.3.8",
+        "MUST have a way to report errors to the transport",
+        f"{_ICMP}test_the_exception_of_an_error",
+        reason="",
+    ),
+    elsewhere(
+        HOSTS,
+        "4.1.3.1",
+        "A datagram for a closed port SHOULD be answered by Port Unreachable",
+        f"{_INGRESS}test_unreachable_quotes_what_came",
+        reason="",
+    ),
+    not_done(
+        HOSTS,
+        "4.1.3.2",
+        "UDP MUST pass IP options both ways",
+        "as in 3.2.1.8",
+    ),
+    elsewhere(
+        HOSTS,
+        "4.1.3.3",
+        "UDP MUST pass ICMP errors to the application",
+        f"{_UDP}test_errors_keep_their_place_among_the_data",
+        reason="in order with the data",
+    ),
+    elsewhere(
+        HOSTS,
+        "4.1.3.4",
+        "MUST make and check checksums, zero means none",
+        f"{_UDP}test_a_datagram_leaves_with_its_header_and_the_sum_to_be_completed",
+        f"{_INGRESS}test_dropped_with_its_reason",
+        reason="",
+    ),
+    elsewhere(
+        HOSTS,
+        "4.1.3.5",
+        "The application MUST know the address that was asked, and answer from it",
+        f"{_UDP}test_the_answer_leaves_from_the_address_that_was_asked",
+        reason="",
+    ),
+    elsewhere(
+        HOSTS,
+        "4.1.3.6",
+        "MUST discard datagrams with invalid source addresses",
+        f"{_INGRESS}test_dropped_with_its_reason",
+        reason="",
+    ),
+)
+
+ROWS: Final = _TCP + _HOSTS
