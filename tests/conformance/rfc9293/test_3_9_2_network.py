@@ -73,12 +73,12 @@ def test_an_error_finds_its_connection() -> None:
 @requirement(RFC, "MUST-55", "MUST silently discard Source Quench")
 def test_source_quench() -> None:
     t = connected()
-    cwnd = t.conn.info().cwnd
+    cwnd = t.conn.congestion.cwnd
     t.conn.send(b"x")
     t.us("P.")
     t.router(QUENCH, 0)
     t.silent()
-    assert (t.happened(), t.conn.info().cwnd) == ([], cwnd)
+    assert (t.happened(), t.conn.congestion.cwnd) == ([], cwnd)
 
 
 @requirement(RFC, "MUST-56", "MUST NOT abort on soft errors")
