@@ -42,7 +42,6 @@ def listen(
         options=options if options is not None else stack.config.tcp,
         isn=stack.isn,
         id=stack.next_id(),
-        notified=stack.notified,
         counters=stack.tally,
         trace=stack.trace,
     )

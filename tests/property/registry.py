@@ -6,6 +6,7 @@ test_laws.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sansio_net import Capabilities, Entropy, Medium, Packet
@@ -21,6 +22,7 @@ from sansio_net.protocols.tcp import (
     Listener,
     TcpOptions,
 )
+from sansio_net.protocols.tcp.listener import MAX_ANSWERS
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.stack import Stack, StackConfig
 from sansio_net.testing import Link
@@ -337,7 +339,7 @@ class TheListener(Subject):
             OUR_PORT,
             isn=IsnGenerator(Entropy.of(seed)),
             backlog=3,
-            options=OPTIONS,
+            options=replace(OPTIONS, max_half_open=2),
             counters=Counters(),
             trace=trace,
         )
@@ -370,7 +372,11 @@ class TheListener(Subject):
         return dict(machine.counters.as_dict())
 
     def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
-        return [("children", len(machine._children), 3)]
+        return [
+            ("half open", machine.half_open, 2),
+            ("waiting", machine.pending, 3),
+            ("answers", len(machine._answers), MAX_ANSWERS),
+        ]
 
 
 class TheLink(Subject):
@@ -455,7 +461,8 @@ class TheStack(Subject):
             capabilities=Capabilities(medium=self.MEDIUM),
         )
         stack.add_route("default", via="10.0.0.1")
-        stack.tcp_listen(("", OUR_PORT), backlog=3)
+        options = replace(config.tcp, max_half_open=3)
+        stack.tcp_listen(("", OUR_PORT), backlog=3, options=options)
         stack.udp_bind(("", 53))
         return stack
 

@@ -238,6 +238,10 @@ def check_ack(conn: Connection, seg: Segment, now: int) -> bool:
             conn.drop(DropReason.TCP_BAD_ACK)
             conn.answer_reset(ack)
             return False
+        if conn.listener is not None and not conn.listener.has_room_for(conn):
+            # our SYN-ACK will make the peer say it again, as in Linux
+            conn.drop(DropReason.TCP_BACKLOG_FULL)
+            return False
         note_stamp(conn, seg, now)
         syn_acknowledged(conn, seg, now)
     # RFC 5961 5.2: neither what was never sent, nor older than any window

@@ -22,7 +22,7 @@ CE: Final = 3
 ASKING_SYNS: Final = 2
 """So many SYNs ask for ECN; what drops those may let one through that does not ask."""
 
-_SETUP: Final = ECE | CWR
+SETUP: Final = ECE | CWR
 
 
 class Ecn:
@@ -52,7 +52,7 @@ def syn_flags(conn: Connection, flags: int) -> int:
     """Our SYN's, or SYN-ACK's, ECN flags (6.1.1)."""
     if flags & ACK:
         return ECE if conn.ecn is not None else 0
-    return _SETUP if asks(conn) else 0
+    return SETUP if asks(conn) else 0
 
 
 def meet(conn: Connection, flags: int) -> None:
@@ -63,9 +63,9 @@ def meet(conn: Connection, flags: int) -> None:
     reflects what it does not understand (6.1.1.2).
     """
     conn.ecn = None
-    setup = flags & _SETUP
+    setup = flags & SETUP
     if not flags & ACK:
-        if setup == _SETUP and conn.options.ecn != "off":
+        if setup == SETUP and conn.options.ecn != "off":
             conn.ecn = Ecn(may_mark=True)
     elif setup == ECE and conn.options.ecn == "on":
         # the answer to our first SYN, although a later one did not ask: then the peer's

@@ -29,6 +29,10 @@ class IsnGenerator:
         one connection of two hosts to the next, as RFC 6191 wants them to."""
         return self._hash(b"ts", laddr, 0, raddr, 0)
 
+    def key(self, purpose: bytes) -> bytes:
+        """A key of its own for another keyed number of this host."""
+        return blake2s(purpose, key=self._key, person=b"key").digest()
+
     def _hash(
         self, purpose: bytes, laddr: bytes, lport: int, raddr: bytes, rport: int
     ) -> int:

@@ -44,6 +44,19 @@ def passive_open(
     conn.wake()
 
 
+def cookie_open(
+    conn: Connection, irs: int, iss: int, wnd: int, offer: SegmentOptions, now: int
+) -> None:
+    """A cookie came back (RFC 4987 3.6): all is as if our SYN-ACK had just left."""
+    conn.clock = now
+    conn.enter(State.LISTEN)
+    meet(conn, irs, wnd, offer, now)
+    number_from(conn, iss)
+    conn.sender.snd_nxt = iss + 1
+    conn.receiver.advertise_unscaled()
+    conn.enter(State.SYN_RECEIVED)
+
+
 def meet(conn: Connection, irs: int, wnd: int, offer: SegmentOptions, now: int) -> None:
     """The peer's SYN is here: agree on options, number its text."""
     agreed = conn.agreed = agree(conn.options, offer, conn.raddr)
@@ -70,7 +83,12 @@ def choose_iss(conn: Connection, now: int) -> None:
         # RFC 9293 3.6.1: above all that the last incarnation used; the distance is
         # Linux's
         iss = (floor + 0x10001) & MASK
-    conn.ts_offset = conn.isn.ts_offset(*place)
+    number_from(conn, iss)
+
+
+def number_from(conn: Connection, iss: int) -> None:
+    """Our numbers and our timestamps begin."""
+    conn.ts_offset = conn.isn.ts_offset(conn.laddr, conn.lport, conn.raddr, conn.rport)
     conn.sender.start(iss)
     conn.recovery.start(iss)
 
@@ -93,7 +111,11 @@ def establish(conn: Connection, now: int) -> None:
     conn.last_sent_at = now
     conn.timers.stop_all()
     conn.enter(State.ESTABLISHED)
-    conn.notify(CONNECTED if conn.listener is None else ACCEPTED)
+    if conn.listener is None:
+        conn.notify(CONNECTED)
+    else:
+        conn.listener.child_stands(conn)
+        conn.notify(ACCEPTED)
     if conn.sender.fin:
         conn.enter(State.FIN_WAIT_1)
     conn.wake()

@@ -1,6 +1,6 @@
-"""A port that takes connections, with a bound on those not yet taken over.
+"""A port that takes connections, with bounds on those half open and not yet accepted.
 
-RFC 9293 3.10.7.2; RFC 4987 for the bound on half-open connections.
+RFC 9293 3.10.7.2; RFC 4987 3.6 for what happens when the half-open table is full.
 """
 
 from __future__ import annotations
@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from sansio_net.addresses import format_endpoint
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import StateError
 from sansio_net.machine import (
     ASAP,
-    Sink,
     earliest,
     restore_state,
     versioned_state,
@@ -27,7 +26,7 @@ from sansio_net.wire.ipv4 import PROTO_TCP
 from sansio_net.wire.tcp import ACK, RST, SYN
 from sansio_net.wire.tcp_options import parse_tcp_options
 
-from . import ecn, edge
+from . import cookies, ecn, edge
 from .connection import Connection
 from .events import TcpEvent
 from .isn import IsnGenerator
@@ -35,12 +34,15 @@ from .lifecycle import passive_open
 from .options import TcpOptions
 from .reset import reset_for
 
-MAX_RESETS: Final = 64
+_Key: TypeAlias = tuple[bytes, bytes, int]
+
+MAX_ANSWERS: Final = 64
 """Answers to strangers that wait to be sent, for a listener used alone."""
 
 
 class Listener:
-    """`backlog` bounds connections that are half open or whose `Accepted` waits.
+    """`backlog` bounds established connections whose `Accepted` waits, as in Linux;
+    ``options.max_half_open`` those whose handshake is under way.
 
     `segment_arrives` makes children; who called it demultiplexes to them from then on.
     The five methods do that for a listener that is used alone, until `Accepted`.
@@ -48,17 +50,18 @@ class Listener:
 
     __slots__ = (
         "_alone",
-        "_children",
-        "_resets",
+        "_answers",
+        "_half_open",
+        "_waiting",
         "backlog",
         "closed",
+        "cookies",
         "counters",
         "id",
         "isn",
         "laddr",
         "lport",
         "nic",
-        "notified",
         "options",
         "paused",
         "ready",
@@ -77,7 +80,6 @@ class Listener:
         backlog: int = 128,
         options: TcpOptions | None = None,
         id: int = 0,
-        notified: Sink[Connection] | None = None,
         counters: Counters | None = None,
         trace: Trace | None = None,
     ) -> None:
@@ -93,12 +95,13 @@ class Listener:
         self.trace = trace
         self.paused = False
         self.closed = False
-        self.notified = notified
+        self._half_open: dict[_Key, Connection] = {}
+        self._waiting: dict[_Key, Connection] = {}  # established, not yet accepted
+        self.cookies = cookies.SynCookies(isn.key(b"syn cookies"))
         # used alone: children with events, children with output
         self._alone: list[Connection] = []
         self.ready: deque[Connection] = deque()
-        self._children: dict[tuple[bytes, bytes, int], Connection] = {}
-        self._resets: list[Packet] = []
+        self._answers: list[Packet] = []
 
     # The five methods -----------------------------------------------------------------
 
@@ -118,7 +121,8 @@ class Listener:
             if header.destination_port != self.lport:
                 self._drop(DropReason.TCP_NO_SOCKET)
                 continue
-            child = self._children.get((dst, src, header.source_port))
+            key = (dst, src, header.source_port)
+            child = self._half_open.get(key) or self._waiting.get(key)
             if child is not None:
                 child.receive((packet,), now)
                 continue
@@ -135,19 +139,19 @@ class Listener:
                 now,
             )
             if isinstance(answer, Packet):
-                if len(self._resets) < MAX_RESETS:
-                    self._resets.append(answer)
+                if len(self._answers) < MAX_ANSWERS:
+                    self._answers.append(answer)
             elif answer is not None:
                 answer.attach(self.ready, self._alone)
 
     def handle_timeout(self, now: int) -> None:
-        for child in tuple(self._children.values()):
+        for child in self._children():
             child.handle_timeout(now)
 
     def next_timeout(self) -> int | None:
-        if self._alone or self.ready or self._resets:
+        if self._alone or self.ready or self._answers:
             return ASAP
-        return earliest(*(child.deadline() for child in self._children.values()))
+        return earliest(*(child.deadline() for child in self._children()))
 
     def events(self) -> list[TcpEvent]:
         out: list[TcpEvent] = []
@@ -167,8 +171,8 @@ class Listener:
         child.attach(None, None)
 
     def transmit(self, now: int, limit: int = 64) -> list[Packet]:
-        packets = self._resets[:limit]
-        del self._resets[:limit]
+        packets = self._answers[:limit]
+        del self._answers[:limit]
         while self.ready and len(packets) < limit:
             child = self.ready[0]
             room = limit - len(packets)
@@ -196,8 +200,9 @@ class Listener:
     def close(self) -> None:
         """Aborts what is half open or not yet taken over; others live on."""
         self.closed = True
-        children = tuple(self._children.values())
-        self._children.clear()
+        children = self._children()
+        self._half_open.clear()
+        self._waiting.clear()
         for child in children:
             child.in_backlog = False
             child.abort()
@@ -210,7 +215,12 @@ class Listener:
     @property
     def pending(self) -> int:
         """Connections that count against the backlog."""
-        return len(self._children)
+        return len(self._waiting)
+
+    @property
+    def half_open(self) -> int:
+        """Connections whose handshake is under way."""
+        return len(self._half_open)
 
     # Inner doors ----------------------------------------------------------------------
 
@@ -231,7 +241,8 @@ class Listener:
         gso_max: int = 0,
         floor: int | None = None,
     ) -> Connection | Packet | None:
-        """A segment for no connection (RFC 9293 3.10.7.2): a child, a RST, or nothing.
+        """A segment for no connection (RFC 9293 3.10.7.2): a child, an answer, or
+        nothing.
 
         The child waits to be put into tables, and by `attach` into queues. `floor`:
         its initial sequence number lies above (after TIME-WAIT).
@@ -239,19 +250,83 @@ class Listener:
         # First, check for a RST
         if flags & RST:
             return None
-        # Second, check for an ACK
+        # Second, check for an ACK: of nothing, unless it brings a cookie back
         if flags & ACK or self.closed:
-            self._drop(DropReason.TCP_NO_SOCKET)
-            reset = partial(reset_for, laddr=dst, lport=self.lport)
-            size = len(body)
-            return reset(seq, ack, flags, size, raddr=src, rport=sport, options=options)
+            mss = cookies.comes_back(self, src, sport, dst, seq, ack, flags, now)
+            if mss is None:
+                self._drop(DropReason.TCP_NO_SOCKET)
+                reset = partial(reset_for, laddr=dst, lport=self.lport, raddr=src)
+                size = len(body)
+                return reset(seq, ack, flags, size, rport=sport, options=options)
+            if not self.has_room:
+                # nothing is kept: the peer's next segment brings the cookie again
+                self._drop(DropReason.TCP_BACKLOG_FULL)
+                return None
+            child = self._child(src, sport, dst, mtu, gso_max)
+            cookies.remember(child, mss, seq, ack, wnd, options, now)
+            child.segment_arrives(seq, ack, flags, wnd, 0, options, body, now)
+            return child
         # Third, check for a SYN
+        reason = self._refuses(src, sport, dst, flags)
+        if reason is not None:
+            self._drop(reason)
+            return None
+        peer = parse_tcp_options(options)
+        if cookies.answer(self.options.syn_cookies, self._full, floor):
+            return cookies.syn_ack(self, src, sport, dst, seq, flags, peer, mtu, now)
+        if self._full:
+            self._drop(DropReason.TCP_HALF_OPEN_FULL)
+            return None
+        child = self._child(src, sport, dst, mtu, gso_max)
+        # text on a SYN is not kept, nor acknowledged
+        passive_open(child, seq, wnd, peer, now, floor)
+        ecn.meet(child, flags)
+        return child
+
+    @property
+    def _full(self) -> bool:
+        return len(self._half_open) >= self.options.max_half_open
+
+    @property
+    def has_room(self) -> bool:
+        """Room for one more that waits to be accepted."""
+        return len(self._waiting) < self.backlog
+
+    def has_room_for(self, conn: Connection) -> bool:
+        """May this child's handshake be completed?"""
+        return not conn.in_backlog or self.has_room
+
+    def child_stands(self, conn: Connection) -> None:
+        """The child's handshake is complete: from one queue to the other."""
+        key = (conn.laddr, conn.raddr, conn.rport)
+        if self._half_open.pop(key, None) is not None:
+            self._waiting[key] = conn
+
+    def child_gone(self, conn: Connection) -> None:
+        """The child was taken over or died: it no longer counts. Harmless twice."""
+        if conn.in_backlog:
+            conn.in_backlog = False
+            key = (conn.laddr, conn.raddr, conn.rport)
+            self._half_open.pop(key, None)
+            self._waiting.pop(key, None)
+
+    # Children -------------------------------------------------------------------------
+
+    def _refuses(
+        self, src: bytes, sport: int, dst: bytes, flags: int
+    ) -> DropReason | None:
+        """Why there is no answer, if so."""
         if not flags & SYN:
-            self._drop(DropReason.TCP_NO_SOCKET)
-            return None
-        if self.paused or len(self._children) >= self.backlog:
-            self._drop(DropReason.TCP_BACKLOG_FULL)
-            return None
+            return DropReason.TCP_NO_SOCKET
+        if src == dst and sport == self.lport:
+            return DropReason.TCP_LAND
+        if self.paused or not self.has_room:
+            return DropReason.TCP_BACKLOG_FULL
+        return None
+
+    def _child(
+        self, src: bytes, sport: int, dst: bytes, mtu: int, gso_max: int
+    ) -> Connection:
         child = Connection(
             dst,
             self.lport,
@@ -261,24 +336,16 @@ class Listener:
             options=self.options,
             mtu=mtu,
             gso_max=gso_max,
-            notified=self.notified,
             counters=self.counters,
             trace=self.trace,
             listener=self,
         )
-        # text on a SYN is not kept, nor acknowledged
-        offer = parse_tcp_options(options)
-        passive_open(child, seq, wnd, offer, now, floor)
-        ecn.meet(child, flags)
         child.in_backlog = True
-        self._children[(dst, src, sport)] = child
+        self._half_open[(dst, src, sport)] = child
         return child
 
-    def child_gone(self, conn: Connection) -> None:
-        """The child was taken over or died: it no longer counts. Harmless twice."""
-        if conn.in_backlog:
-            conn.in_backlog = False
-            self._children.pop((conn.laddr, conn.raddr, conn.rport), None)
+    def _children(self) -> tuple[Connection, ...]:
+        return (*self._half_open.values(), *self._waiting.values())
 
     def _drop(self, reason: DropReason) -> None:
         if self.counters is not None:

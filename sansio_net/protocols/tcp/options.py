@@ -22,10 +22,12 @@ FIXED: Final = frozenset(
         "initial_window",
         "max_rto",
         "min_rto",
+        "max_half_open",
         "mss",
         "quick_acks",
         "reorder_segments",
         "sack",
+        "syn_cookies",
         "timestamps",
         "window_scale",
     )
@@ -48,6 +50,8 @@ _GIB: Final = 1 << 30
 BOUNDS: Final[dict[str, Bound]] = {
     # what is offered
     "mss": Bound("bytes", 64, 65_495),
+    # opening
+    "max_half_open": Bound("connections", 0, 1 << 20),
     # memory
     "send_buffer": Bound("bytes", 2 * KIB, _GIB),
     "receive_buffer": Bound("bytes", 2 * KIB, _GIB),
@@ -84,6 +88,7 @@ BOUNDS: Final[dict[str, Bound]] = {
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "ecn": ("off", "passive", "on"),
+    "syn_cookies": ("full", "always", "off"),
     "pmtud": ("on", "off", "probe"),
     "plpmtud": ("off", "blackhole", "on"),
 }
@@ -106,6 +111,12 @@ class TcpOptions:
     """Offer selective acknowledgments (RFC 2018 2)."""
     ecn: str = "passive"
     """RFC 3168 6.1.1: "passive" agrees if the peer asks, as Linux does; "on" asks."""
+
+    # opening: of a listener
+    max_half_open: int = 1024
+    """Handshakes under way, each about 2 KiB; the backlog bounds what follows."""
+    syn_cookies: str = "full"
+    """RFC 4987 3.6: "full" when max_half_open is reached, "always", or "off"."""
 
     # memory
     send_buffer: int = 512 * KIB

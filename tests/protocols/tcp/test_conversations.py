@@ -77,9 +77,9 @@ def test_figure_8_an_old_duplicate_syn() -> None:
     listener = t.listen()
     t.peer("S", seq=-10)  # 90
     t.us("S.", seq=0, ack=-9)
-    assert listener.pending == 1
+    assert listener.half_open == 1
     t.peer("R", seq=-9)  # 91
-    assert listener.pending == 0
+    assert listener.half_open == 0
     t.silent()
     t.wait(SECOND)
     t.peer("S", seq=0)  # 100

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from functools import partial
 
 import pytest
 
@@ -17,9 +18,11 @@ from sansio_net.protocols.tcp import (
     State,
     TcpOptions,
 )
-from sansio_net.protocols.tcp.listener import MAX_RESETS
+from sansio_net.protocols.tcp.cookies import SLOT
+from sansio_net.protocols.tcp.listener import MAX_ANSWERS
 from sansio_net.units import SECOND
-from sansio_net.wire.tcp import ACK, FIN, RST, SYN, parse_tcp
+from sansio_net.wire.tcp import ACK, CWR, ECE, FIN, RST, SYN, TcpHeader, parse_tcp
+from sansio_net.wire.tcp_options import build_tcp_options, parse_tcp_options
 
 from .dialogue import PEER, US, isn
 
@@ -88,25 +91,235 @@ def test_fourth_anything_else_is_dropped() -> None:
     assert listener.counters.dropped(DropReason.TCP_NO_SOCKET) == 2
 
 
-def test_the_backlog_bounds_half_open_and_undrained() -> None:
-    listener = listening(backlog=2)
-    taken = open_child(listener, 1)
-    half_open = knock(listener, 2)
-    assert listener.pending == 2
-    assert says(listener, SYN, 3) is None
+def completes(child: Connection) -> None:
+    ack = (child.sender.iss + 1) % 2**32
+    child.segment_arrives(8, ack, ACK, 1000, 0, b"", b"", NOW)
+
+
+def dropped(listener: Listener, reason: DropReason) -> int:
     assert listener.counters is not None
-    assert listener.counters.dropped(DropReason.TCP_BACKLOG_FULL) == 1
-    # taken over: it no longer counts
-    assert taken.events() == [Accepted(listener, taken)]
-    assert listener.pending == 1
-    knock(listener, 3)
+    return listener.counters.dropped(reason)
+
+
+def test_the_backlog_bounds_what_waits_to_be_accepted() -> None:
+    listener = listening(backlog=2)
+    first, third = open_child(listener, 1), knock(listener, 3)
+    third.transmit(NOW)
+    open_child(listener, 2)
+    assert (listener.pending, listener.half_open) == (2, 1)
     assert says(listener, SYN, 4) is None
+    assert dropped(listener, DropReason.TCP_BACKLOG_FULL) == 1
+    # nor is a handshake completed: the client will say it again
+    completes(third)
+    assert third.state is State.SYN_RECEIVED
+    assert dropped(listener, DropReason.TCP_BACKLOG_FULL) == 2
+    # taken over: it no longer counts
+    assert first.events() == [Accepted(listener, first)]
+    assert listener.pending == 1
+    completes(third)
+    assert third.state is State.ESTABLISHED
+    assert (listener.pending, listener.half_open) == (2, 0)
+    listener.child_gone(first)
+    assert listener.pending == 2
+
+
+def test_half_open_connections_are_bounded_of_their_own() -> None:
+    options = TcpOptions(max_half_open=2, syn_cookies="off")
+    listener = listening(backlog=1, options=options)
+    first, _ = knock(listener, 1), knock(listener, 2)
+    assert says(listener, SYN, 3) is None
+    assert dropped(listener, DropReason.TCP_HALF_OPEN_FULL) == 1
     # died half open
-    half_open.segment_arrives(8, 0, RST, 0, 0, b"", b"", NOW)
-    assert listener.pending == 1
-    listener.child_gone(half_open)
-    listener.child_gone(taken)
-    assert listener.pending == 1
+    first.segment_arrives(8, 0, RST, 0, 0, b"", b"", NOW)
+    assert listener.half_open == 1
+    knock(listener, 3)
+
+
+def test_a_land_attack_finds_nobody() -> None:
+    listener = listening()
+    assert listener.segment_arrives(US, 80, US, 7, 0, SYN, 1000, b"", b"", NOW) is None
+    assert dropped(listener, DropReason.TCP_LAND) == 1
+    assert listener.half_open == 0
+
+
+CLIENT = build_tcp_options(mss=1400, wscale=7, sack_permitted=True, ts_val=5, ts_ecr=0)
+
+
+def flooded(**options: object) -> Listener:
+    """With no room for a handshake."""
+    return listening(options=TcpOptions(max_half_open=0, **options))  # type: ignore[arg-type]
+
+
+def cookie_for(listener: Listener, options: bytes = CLIENT) -> TcpHeader:
+    answer = listener.segment_arrives(
+        PEER, 4000, US, 7, 0, SYN, 1000, options, b"text", NOW
+    )
+    assert isinstance(answer, Packet)
+    header = parse_tcp(answer.head)
+    assert (header.flags, header.ack) == (SYN | ACK, 8)
+    assert answer.info is not None
+    assert (answer.info.src, answer.info.dst) == (US, PEER)
+    assert listener.half_open == 0
+    return header
+
+
+def brings(
+    listener: Listener,
+    cookie: int,
+    *,
+    ts_ecr: int | None = None,
+    body: bytes = b"",
+    seq: int = 8,
+    flags: int = ACK,
+    now: int = NOW,
+) -> Connection | Packet | None:
+    options = b"" if ts_ecr is None else build_tcp_options(ts_val=9, ts_ecr=ts_ecr)
+    ack = (cookie + 1) % 2**32
+    return listener.segment_arrives(
+        PEER, 4000, US, seq, ack, flags, 500, options, body, now
+    )
+
+
+def test_a_full_table_answers_with_a_cookie_that_opens_the_connection() -> None:
+    listener = flooded()
+    header = cookie_for(listener)
+    offered = parse_tcp_options(header.options)
+    assert (offered.sack_permitted, offered.wscale is not None) == (True, True)
+    assert offered.ts_ecr == 5
+    child = brings(listener, header.seq, ts_ecr=offered.ts_val, body=b"hello")
+    assert isinstance(child, Connection)
+    assert child.state is State.ESTABLISHED
+    assert (listener.half_open, listener.pending) == (0, 1)
+    agreed = child.agreed
+    assert agreed is not None
+    assert (agreed.mss, agreed.snd_wscale, agreed.sack) == (1400, 7, True)
+    assert agreed.timestamps
+    assert child.sender.snd_wnd == 500 << 7
+    assert [type(event).__name__ for event in child.events()] == [
+        "Accepted",
+        "DataReceived",
+    ]
+    assert child.recv(100) == b"hello"
+    child.send(b"answer")
+    (packet,) = child.transmit(NOW)
+    said = parse_tcp(packet.head)
+    assert (said.seq, said.ack) == ((header.seq + 1) % 2**32, 13)
+    assert listener.counters is not None
+    assert listener.counters.as_dict() == {
+        "tcp.syn_cookies_received": 1,
+        "tcp.syn_cookies_sent": 1,
+    }
+
+
+def test_without_timestamps_a_cookie_keeps_the_mss_alone() -> None:
+    listener = flooded()
+    client = build_tcp_options(mss=1460, wscale=7, sack_permitted=True)
+    header = cookie_for(listener, client)
+    offered = parse_tcp_options(header.options)
+    assert offered.mss is not None
+    assert (offered.sack_permitted, offered.wscale, offered.ts_val) == (
+        False,
+        None,
+        None,
+    )
+    child = brings(listener, header.seq)
+    assert isinstance(child, Connection)
+    assert child.agreed is not None
+    assert (child.agreed.mss, child.agreed.sack) == (1460, False)
+
+
+@pytest.mark.parametrize("ecn", ["off", "passive"])
+def test_a_cookie_keeps_ecn_in_the_timestamp(ecn: str) -> None:
+    listener = flooded(ecn=ecn)
+    answer = listener.segment_arrives(
+        PEER, 4000, US, 7, 0, SYN | ECE | CWR, 1000, CLIENT, b"", NOW
+    )
+    assert isinstance(answer, Packet)
+    header = parse_tcp(answer.head)
+    assert header.flags == SYN | ACK | (0 if ecn == "off" else ECE)
+    stamp = parse_tcp_options(header.options).ts_val
+    child = brings(listener, header.seq, ts_ecr=stamp)
+    assert isinstance(child, Connection)
+    assert (child.ecn is not None) == (ecn == "passive")
+
+
+def test_cookies_always_or_never() -> None:
+    always = listening(options=TcpOptions(syn_cookies="always"))
+    assert brings(always, cookie_for(always).seq) is not None
+    with pytest.raises(StateError):
+        TcpOptions(syn_cookies="sometimes")
+
+
+@pytest.mark.parametrize(
+    ("change", "is_child"),
+    [
+        ({}, True),
+        ({"now": NOW + SLOT}, True),
+        ({"now": NOW + 2 * SLOT}, False),
+        ({"seq": 9}, False),
+        ({"flags": SYN | ACK}, False),
+        ({"flags": FIN | ACK}, True),
+    ],
+)
+def test_a_cookie_is_good_for_its_peer_and_its_time(
+    change: dict[str, int], is_child: bool
+) -> None:
+    listener = flooded()
+    answer = brings(listener, cookie_for(listener, b"").seq, **change)  # type: ignore[arg-type]
+    assert isinstance(answer, Connection) == is_child
+    if not is_child:
+        assert isinstance(answer, Packet)
+        assert parse_tcp(answer.head).flags == RST
+
+
+def test_a_cookie_counts_only_after_cookies_were_sent() -> None:
+    # the same keys, but this listener never had a flood
+    cookie = cookie_for(flooded()).seq
+    calm = listening()
+    assert isinstance(brings(calm, cookie), Packet)
+    assert calm.counters is not None
+    assert "tcp.syn_cookies_failed" not in calm.counters.as_dict()
+
+
+def test_a_wrong_cookie_is_counted() -> None:
+    listener = flooded()
+    cookie = cookie_for(listener).seq
+    assert isinstance(brings(listener, cookie ^ 1), Packet)
+    assert listener.counters is not None
+    assert listener.counters.as_dict()["tcp.syn_cookies_failed"] == 1
+    assert listener.pending == 0
+
+
+def test_a_cookie_waits_for_room_in_the_backlog() -> None:
+    listener = flooded()
+    listener.backlog = 1
+    cookie = cookie_for(listener).seq
+    other = listener.segment_arrives(PEER, 4001, US, 7, 0, SYN, 1000, b"", b"", NOW)
+    assert isinstance(other, Packet)
+    child = brings(listener, cookie)
+    assert isinstance(child, Connection)
+    ack = parse_tcp(other.head).seq + 1
+    late = partial(
+        listener.segment_arrives, PEER, 4001, US, 8, ack, ACK, 1000, b"", b"", NOW
+    )
+    assert late() is None
+    assert dropped(listener, DropReason.TCP_BACKLOG_FULL) == 1
+    child.events()
+    assert isinstance(late(), Connection)
+
+
+def test_a_listener_alone_opens_by_cookie() -> None:
+    listener = Listener(US, 80, isn=isn(), options=TcpOptions(syn_cookies="always"))
+    client = Connection(PEER, 4000, US, 80, isn=isn(9))
+    client.connect()
+    for now in range(NOW, NOW + 3):
+        listener.receive(client.transmit(now), now)
+        client.receive(listener.transmit(now), now)
+        client.send(b"x")
+    assert [type(event).__name__ for event in listener.events()] == [
+        "Accepted",
+        "DataReceived",
+    ]
 
 
 def test_lost_before_it_was_taken_over() -> None:
@@ -237,7 +450,7 @@ def test_answers_to_strangers_are_bounded() -> None:
     listener = listening()
     stranger = Connection(PEER, 4000, US, 80, isn=isn())
     stranger.state = State.ESTABLISHED
-    for _ in range(MAX_RESETS + 10):
+    for _ in range(MAX_ANSWERS + 10):
         stranger.owe_ack()
         listener.receive(stranger.transmit(NOW), NOW)
-    assert len(listener.transmit(NOW, 1000)) == MAX_RESETS
+    assert len(listener.transmit(NOW, 1000)) == MAX_ANSWERS
