@@ -178,7 +178,7 @@ class Transfer:
         return Outcome(
             goodput=(self.received - half) * SECOND // (duration - duration // 2),
             sent=self.link.counts(0).sent,
-            retransmits=self.sender.total_retransmits,
+            retransmits=self.sender.info().total_retrans,
             timeouts=self.timeouts,
             stall=self.stall,
             overflowed=self.link.counts(0).overflowed,

@@ -26,7 +26,6 @@ def test_the_lines_are_those_of_the_runs() -> None:
 def test_runs_as_it_did(cell: Cell) -> None:
     outcome = run_cell(cell)
     assert line(cell, outcome) == f"{cell}: {STORED_LINES[str(cell)]}"
-    assert not faults({cell: outcome})
 
 
 def test_every_combination_is_there_once() -> None:
