@@ -28,6 +28,12 @@ class DropReason(StrEnum):
     ARP_MALFORMED = "arp_malformed"
     ARP_BAD_SENDER = "arp_bad_sender"
     """Sender addresses that no host may use."""
+    # neighbours
+    NDP_MALFORMED = "ndp_malformed"
+    NDP_INVALID = "ndp_invalid"
+    """Neighbour discovery that may not be believed (RFC 4861 6.1, 7.1, 8.1)."""
+    NDP_NOT_CONCERNING = "ndp_not_concerning"
+    """A question about an address that is not ours."""
     NEIGHBOUR_TABLE_FULL = "neighbour_table_full"
     NEIGHBOUR_QUEUE_FULL = "neighbour_queue_full"
     """The oldest packet waiting for a neighbour made room for a newer one."""

@@ -43,6 +43,7 @@ from sansio_net.wire.tcp import ACK, FIN, PSH, RST, SYN, parse_tcp
 from sansio_net.wire.tcp_options import build_tcp_options
 
 from .driving import Memory, Subject
+from .registry_ipv6 import TheNeighbourDiscovery
 
 MAC = b"\x02\0\0\0\0\x02"
 OTHER_MAC = b"\x02\0\0\0\0\x01"
@@ -596,6 +597,7 @@ class TheStackOnTun(TheStack):
 
 SUBJECTS: tuple[Subject, ...] = (
     TheArpCache(),
+    TheNeighbourDiscovery(),
     TheReassembler(),
     TheConnection(),
     TheListener(),
