@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields
+from typing import Any, Final
 
 from sansio_net.errors import SansioNetError
 from sansio_net.protocols.tcp import ConnectionLost, TcpOptions
@@ -12,9 +13,20 @@ from sansio_net.units import MILLISECOND, SECOND
 MS, SEC = MILLISECOND, SECOND
 
 
+PLAIN: Final[dict[str, Any]] = {
+    "congestion": "reno",
+    "frto": False,
+    "quick_acks": 0,
+    "rack": False,
+    "tail_loss_probe": False,
+}
+
+
 def plain(**options: Any) -> TcpOptions:
-    """Options of a connection whose pace the script sets: Reno, no ACK out of turn."""
-    chosen: dict[str, Any] = {"congestion": "reno", "quick_acks": 0}
+    """Options of a connection whose pace the script sets: the oldest algorithms alone,
+    and no ACK out of turn."""
+    names = {field.name for field in fields(TcpOptions)}
+    chosen = {name: value for name, value in PLAIN.items() if name in names}
     return TcpOptions(**(chosen | options))
 
 

@@ -132,6 +132,27 @@ _TCP: Final = (
     ),
 )
 
+_TIMER: Final = (
+    partly(
+        "RFC 6298",
+        "2.4",
+        "An RTO below 1 second SHOULD be rounded up to it",
+        "`min_rto`, by default Linux's 200 ms: our clock is not coarse",
+    ),
+    partly(
+        "RFC 6298",
+        "5.7",
+        "RTO MUST be 3 seconds for data when a SYN had to be repeated",
+        "unless timestamps gave a sample of that very SYN",
+    ),
+    not_done(
+        "RFC 6298",
+        "5-3",
+        "MAY clear SRTT and RTTVAR after several time-outs",
+        "they are kept",
+    ),
+)
+
 _ARP = "tests/protocols/test_arp.py::"
 _ICMP = "tests/protocols/test_icmp.py::"
 _INGRESS = "tests/stack/test_ingress.py::"
@@ -322,4 +343,4 @@ _HOSTS: Final = (
     ),
 )
 
-ROWS: Final = _TCP + _HOSTS
+ROWS: Final = _TCP + _TIMER + _HOSTS
