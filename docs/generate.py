@@ -110,6 +110,7 @@ def in_units(value: object, unit: str | None) -> str:
 
 TITLES = {
     "RFC 9293": "Transmission Control Protocol",
+    "RFC 5681": "TCP Congestion Control",
     "RFC 6298": "Computing TCP's Retransmission Timer",
     "RFC 1122": "Requirements for hosts",
 }

@@ -153,6 +153,27 @@ _TIMER: Final = (
     ),
 )
 
+_CONGESTION: Final = (
+    partly(
+        "RFC 5681",
+        "3.1-8",
+        "RECOMMENDED in slow start: cwnd += min(N, SMSS) an ACK",
+        "N alone, without RFC 3465's limit: an ACK may stand for a batch",
+    ),
+    not_done(
+        "RFC 5681",
+        "3.1-14",
+        "Equation (3) MAY be used in congestion avoidance",
+        "bytes are counted",
+    ),
+    elsewhere(
+        "RFC 5681",
+        "3.1-2",
+        "IW MUST NOT exceed its bound (RFC 6928 2)",
+        reason="10 segments, as RFC 6928 allows; `initial_window` is an option",
+    ),
+)
+
 _ARP = "tests/protocols/test_arp.py::"
 _ICMP = "tests/protocols/test_icmp.py::"
 _INGRESS = "tests/stack/test_ingress.py::"
@@ -343,4 +364,4 @@ _HOSTS: Final = (
     ),
 )
 
-ROWS: Final = _TCP + _TIMER + _HOSTS
+ROWS: Final = _TCP + _CONGESTION + _TIMER + _HOSTS

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.units import MICROSECOND, MILLISECOND, SECOND
 
-from .congestion.reno import INFINITE
+from .congestion.base import INFINITE
 from .handshake import our_mss
 from .states import State
 

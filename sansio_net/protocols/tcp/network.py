@@ -41,7 +41,7 @@ def set_mtu(conn: Connection, mtu: int) -> None:
     sender.mss = mss
     conn.congestion.set_mss(mss)
     if smaller and sender.in_flight and conn.established and not conn.done:
-        # no sign of congestion, so cwnd stays as it is
+        # no sign of congestion, so cwnd stays as many segments
         conn.recovery.lose(sender.snd_una, sender.snd_nxt, "mtu")
         conn.wake()
 

@@ -36,7 +36,7 @@ def test_a_listener_beside_an_opening_connection() -> None:
     t.peer_port = 4001
     t.peer("S", seq=0)
     t.us("S.", ack=1)
-    assert listener.pending == 1
+    assert listener.half_open == 1
     assert t.conn.state is State.SYN_SENT
 
 

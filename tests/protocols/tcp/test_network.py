@@ -12,13 +12,12 @@ def test_a_smaller_path_sends_again_in_smaller_pieces() -> None:
     talk = Talk.active(mss=1460, gso_max=65_536)
     talk.conn.send(bytes(14_600))
     talk.us("P.", seq=1, data=bytes(14_600))
-    cwnd = talk.conn.congestion.cwnd
     talk.conn.path_mtu(576, (talk.conn.sender.iss + 1) % 2**32, talk.now)
     said = talk.all_said()
     assert {each.packet.gso_size for each in said} == {536}
-    # as many whole segments as the same cwnd takes
-    assert sum(len(each.data) for each in said) == 14_600 // 536 * 536
-    assert talk.conn.congestion.cwnd == cwnd
+    # RFC 5681 3.1: as many segments as before
+    assert sum(len(each.data) for each in said) == 10 * 536
+    assert talk.conn.congestion.cwnd == 10 * 536
     assert talk.conn.info().pmtu == 576
     assert talk.trace[-1][5] == "mtu"
 

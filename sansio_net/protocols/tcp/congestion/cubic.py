@@ -95,6 +95,9 @@ class Cubic:
         self._hystart = HyStart(mss, paced)
 
     def set_mss(self, mss: int) -> None:
+        if mss < self._mss:
+            # RFC 5681 3.1: no burst of more segments than before
+            self.cwnd = self.cwnd * mss // self._mss
         self._mss = mss
         self.cwnd = max(self.cwnd, mss)
 

@@ -49,6 +49,9 @@ class Reno:
         self._initial = self.cwnd = initial_window
 
     def set_mss(self, mss: int) -> None:
+        if mss < self._mss:
+            # RFC 5681 3.1: no burst of more segments than before
+            self.cwnd = self.cwnd * mss // self._mss
         self._mss = mss
         self.cwnd = max(self.cwnd, mss)
 
