@@ -42,7 +42,7 @@ def test_ack_division(congestion: str) -> None:
     honest.say(".", ack=1 + MSS)
     for n in range(1, 101):
         divider.say(".", ack=1 + n * MSS // 100)
-    assert divider.conn.info().cwnd <= honest.conn.info().cwnd
+    assert divider.conn.info().snd_cwnd <= honest.conn.info().snd_cwnd
     assert divider.heard <= honest.heard
 
 
@@ -54,7 +54,7 @@ def test_an_ack_of_what_was_never_sent(congestion: str, ahead: int) -> None:
     (answer,) = peer.say(".", ack=1 + IW + ahead)
     assert (answer.flags, answer.data) == (".", b"")
     after = peer.conn.info()
-    assert (after.cwnd, after.unacked) == (before.cwnd, before.unacked)
+    assert (after.snd_cwnd, after.unacked) == (before.snd_cwnd, before.unacked)
     assert peer.arena.count("drop.tcp_bad_ack") == 1
 
 
@@ -64,7 +64,7 @@ def test_optimistic_acks_do_not_outrun_the_flight(congestion: str) -> None:
     refused, and the growth is that of an honest receiver with a short round trip."""
     peer = sending(congestion)
     arena = peer.arena
-    cwnd, acked = peer.conn.info().cwnd, 0
+    cwnd, acked = peer.conn.info().snd_cwnd, 0
     for _ in range(20):
         arena.now += MILLISECOND
         newest = peer.heard
@@ -73,7 +73,7 @@ def test_optimistic_acks_do_not_outrun_the_flight(congestion: str) -> None:
         # one window beyond what the attacker could see is never there to be acked
         peer.say(".", ack=peer.heard + 50 * MSS)
         # slow start: a byte for a byte acknowledged
-        assert peer.conn.info().cwnd <= cwnd + acked
+        assert peer.conn.info().snd_cwnd <= cwnd + acked
     assert arena.count("drop.tcp_bad_ack") == 20
 
 
@@ -81,12 +81,12 @@ def test_optimistic_acks_do_not_outrun_the_flight(congestion: str) -> None:
 def test_the_same_ack_again_grows_nothing(congestion: str) -> None:
     peer = sending(congestion)
     peer.say(".", ack=1 + IW)
-    cwnd = peer.conn.info().cwnd
+    cwnd = peer.conn.info().snd_cwnd
     for _ in range(50):
         # other windows: no duplicates, and nothing new
         peer.say(".", ack=1 + IW, win=65_000)
         peer.say(".", ack=1 + IW, win=64_000)
-    assert peer.conn.info().cwnd <= cwnd
+    assert peer.conn.info().snd_cwnd <= cwnd
 
 
 @controllers
@@ -95,7 +95,7 @@ def test_acks_without_text_in_flight_grow_nothing(congestion: str) -> None:
     arena = Arena(congestion=congestion)
     arena.listen()
     peer = Peer(arena).connect(mss=MSS)
-    cwnd = peer.conn.info().cwnd
+    cwnd = peer.conn.info().snd_cwnd
     for _ in range(100):
         peer.say(".", ack=1)
-    assert peer.conn.info().cwnd == cwnd == IW
+    assert peer.conn.info().snd_cwnd == cwnd == IW

@@ -49,8 +49,9 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
         window_reduced(conn)
     if seg.ack > sender.snd_una:
         progress(conn, seg.ack, seg.ts_val, seg.ts_ecr, now)
-    elif closed_before:
-        # RFC 9293 MUST-37: who answers probes keeps the connection
+    elif closed_before and not conn.closed:
+        # RFC 9293 MUST-37: who answers probes keeps the connection, as long as there
+        # is an application for which it waits (RFC 6429 5)
         conn.retransmits = 0
         conn.soft_error = None
         conn.timers.stop(USER)
