@@ -21,8 +21,8 @@ N = 2048
 
 def isns(seed: int, *, vary: str) -> list[int]:
     """ISNs of SYN-ACKs at the same moment; the port or the address goes up by one."""
-    arena = Arena(seed=seed)
-    arena.listen(backlog=N)
+    arena = Arena(seed=seed, max_half_open=N)
+    arena.listen()
     found = []
     for n in range(N):
         if vary == "port":
@@ -55,6 +55,18 @@ def test_numbers_of_neighbouring_connections_are_unrelated() -> None:
             [(b - a) % MODULUS for a, b in zip(numbers, following, strict=True)]
         )
         assert len(set(numbers)) == N
+
+
+def test_cookies_are_as_hard_to_guess() -> None:
+    """A SYN cookie spends four bits on MSS and time; 28 are the hash."""
+    arena = Arena(syn_cookies="always")
+    arena.listen()
+    numbers = []
+    for n in range(N):
+        peer = Peer(arena, port=1024 + n)
+        peer.say("S", 0, mss=1460)
+        numbers.append(peer.their_isn << 4 & MODULUS - 1 | n & 15)
+    check_uniform(numbers)
 
 
 def test_another_key_gives_other_numbers() -> None:
