@@ -34,10 +34,8 @@ def flood(arena: Arena, n: int, seed: int = 1, batch: int = 64) -> int:
         packets = []
         for _ in range(batch):
             number = dice.below(1 << 48)
-            # 10.128.0.0/9: routed here, and nobody of those who answer
-            source = (
-                bytes((10, 128 | number >> 40 & 127)) + number.to_bytes(6, "big")[:2]
-            )
+            # from 10.128.0.0/9: a route leads there, and nobody answers
+            place = (10 << 24) + (1 << 23) + (number >> 25)
             packets.append(
                 tcp_packet(
                     (place.to_bytes(4, "big"), 1024 + number % 60_000),
