@@ -17,3 +17,7 @@ TERMINATED: Final = 143
 
 class UsageError(SansioNetError):
     """The command line makes no sense: one line, status 2."""
+
+
+class ControlError(SansioNetError):
+    """A control socket that cannot be made, or nobody who answers on one."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sansio_net.addresses import format_mac
 from sansio_net.entropy import Entropy
 from sansio_net.stack import Event, LinkUp
 
-from .errors import OK
+from .control import Control, folder
+from .errors import OK, ControlError
 from .links import add_link_options, check_link_options, host_hint
 from .services import Services
 from .session import Session, warn
@@ -41,12 +44,38 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
             metavar="PORT",
             help=f"{kind} on TCP and UDP; repeatable",
         )
+    parser.add_argument(
+        "--control",
+        type=Path,
+        metavar="PATH",
+        help="the socket on which `sansio-net ss` is answered",
+    )
 
 
 def command(args: Namespace) -> int:
     check_link_options(args)
     session = Session(args)
-    return session.run(Up(session))
+    try:
+        control = open_control(session, args.control)
+    except BaseException:
+        session.loop.close()
+        session.close()
+        raise
+    with control or nullcontext():
+        return session.run(Up(session))
+
+
+def open_control(session: Session, path: Path | None) -> Control | None:
+    """Where the path was not chosen, a host that has no place for it does without."""
+    if path is None and folder() is None:
+        return None
+    try:
+        return Control(session.stack, session.loop, path)
+    except ControlError as error:
+        if path is not None:
+            raise
+        warn(f"no control socket: {error}")
+        return None
 
 
 class Up:

@@ -186,10 +186,11 @@ def _counts(info: TcpInfo, conn: Connection) -> None:
 # The words of ss --------------------------------------------------------------------
 
 
-def format_info(info: TcpInfo, now: int) -> str:
+def format_info(info: TcpInfo, now: int, *, numeric: bool = False) -> str:
     """One line, as ``ss -ti`` (iproute2 6.1) prints below a connection.
 
-    What is zero is left out, as there. Segments are counted by `snd_mss`.
+    What is zero is left out, as there. Segments are counted by `snd_mss`. `numeric`:
+    rates in full, as with ``-n``.
     """
     mss = info.snd_mss
     cwnd = info.snd_cwnd // mss
@@ -217,7 +218,7 @@ def format_info(info: TcpInfo, now: int) -> str:
         *_some("segs_in", info.segs_in),
         *_some("data_segs_out", info.data_segs_out),
         *_some("data_segs_in", info.data_segs_in),
-        *_rates(info, cwnd * mss, now),
+        *_rates(info, cwnd * mss, now, numeric),
         *_some("unacked", -(-info.unacked // mss)),
         *_retransmissions(info),
         *_some("lost", -(-info.lost // mss)),
@@ -243,10 +244,10 @@ def _retransmissions(info: TcpInfo) -> tuple[str, ...]:
     return (f"retrans:{-(-info.retrans // info.snd_mss)}/{info.total_retrans}",)
 
 
-def _rates(info: TcpInfo, window: int, now: int) -> list[str]:
+def _rates(info: TcpInfo, window: int, now: int, numeric: bool) -> list[str]:
     words = []
     if info.rtt:
-        words.append(f"send {_rate(window * SECOND // info.rtt)}")
+        words.append(f"send {_rate(window * SECOND // info.rtt, numeric)}")
     for name, at in (
         ("lastsnd", info.last_data_sent),
         ("lastrcv", info.last_data_recv),
@@ -255,9 +256,9 @@ def _rates(info: TcpInfo, window: int, now: int) -> list[str]:
         if at and now - at >= MILLISECOND:
             words.append(f"{name}:{(now - at) // MILLISECOND}")
     if info.pacing_rate:
-        words.append(f"pacing_rate {_rate(info.pacing_rate)}")
+        words.append(f"pacing_rate {_rate(info.pacing_rate, numeric)}")
     if info.delivery_rate:
-        words.append(f"delivery_rate {_rate(info.delivery_rate)}")
+        words.append(f"delivery_rate {_rate(info.delivery_rate, numeric)}")
     if info.app_limited:
         words.append("app_limited")
     return words
@@ -269,11 +270,11 @@ def _ms(ns: int) -> str:
     return f"{whole}.{rest:03}".rstrip("0").rstrip(".") if rest else str(whole)
 
 
-def _rate(bytes_per_second: int) -> str:
+def _rate(bytes_per_second: int, numeric: bool = False) -> str:
     """Bits a second with three digits, as ss writes them: ``"1.45Gbps"``."""
     bits = bytes_per_second * 8
     for size, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K")):
-        if bits >= size:
+        if bits >= size and not numeric:
             digits = 1 if bits >= 100 * size else 10 if bits >= 10 * size else 100
             whole, rest = divmod((bits * digits + size // 2) // size, digits)
             places = f".{rest:0{len(str(digits)) - 1}}".rstrip("0") if rest else ""

@@ -162,6 +162,10 @@ class TimeWaitTable:
     def get(self, key: bytes) -> TimeWaitRecord | None:
         return self._records.get(key)
 
+    def records(self) -> list[TimeWaitRecord]:
+        """All of them, the oldest first."""
+        return list(self._records.values())
+
     def remove(self, key: bytes) -> None:
         self._records.pop(key, None)
 

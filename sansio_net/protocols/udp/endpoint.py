@@ -149,11 +149,8 @@ class UdpSocket:
         self.nic = nic
         self.broadcast = broadcast
         self.reuse = reuse
-        self.ttl, self.multicast_ttl, self.tos = (
-            options.ttl,
-            options.multicast_ttl,
-            options.tos,
-        )
+        self.ttl, self.tos = options.ttl, options.tos
+        self.multicast_ttl = options.multicast_ttl
         self.closed = False
         self._router = router
         self._endpoints = endpoints if endpoints is not None else Endpoints()
@@ -190,6 +187,11 @@ class UdpSocket:
     def count(self) -> int:
         """How many datagrams wait for `receive()`."""
         return len(self._queue)
+
+    @property
+    def pending(self) -> int:
+        """What they pin, in bytes."""
+        return self._queue_bytes
 
     # -- verbs
 
