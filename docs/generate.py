@@ -111,7 +111,9 @@ def in_units(value: object, unit: str | None) -> str:
 TITLES = {
     "RFC 9293": "Transmission Control Protocol",
     "RFC 5681": "TCP Congestion Control",
+    "RFC 5961": "Robustness to Blind In-Window Attacks",
     "RFC 6298": "Computing TCP's Retransmission Timer",
+    "RFC 7323": "TCP Extensions for High Performance",
     "RFC 1122": "Requirements for hosts",
 }
 """The RFCs of the conformance table, in its order."""

@@ -174,6 +174,29 @@ _CONGESTION: Final = (
     ),
 )
 
+_STAMPS: Final = (
+    not_done(
+        "RFC 7323",
+        "5.2-6",
+        "TSecr MAY be used to provide stricter acceptance of RSTs",
+        "RFC 5961 is what protects",
+    ),
+    partly(
+        "RFC 7323",
+        "5.2-4",
+        "RECOMMENDED: a RST answers timestamps, TSval 0, TSecr theirs",
+        "not where a connection is opening and refuses an ACK (RFC 9293 3.5.2, group 2)",
+    ),
+    elsewhere(
+        "RFC 7323",
+        "2.4-6",
+        "On first retransmission the window MUST NOT matter if it was once open",
+        "tests/protocols/tcp/test_shut_windows.py::"
+        "test_what_a_scale_rounds_off_is_not_shrunk",
+        reason="",
+    ),
+)
+
 _ARP = "tests/protocols/test_arp.py::"
 _ICMP = "tests/protocols/test_icmp.py::"
 _INGRESS = "tests/stack/test_ingress.py::"
@@ -364,4 +387,4 @@ _HOSTS: Final = (
     ),
 )
 
-ROWS: Final = _TCP + _CONGESTION + _TIMER + _HOSTS
+ROWS: Final = _TCP + _CONGESTION + _TIMER + _STAMPS + _HOSTS

@@ -33,7 +33,7 @@ def test_a_reset_leads_back_to_listen() -> None:
     t.peer("S", seq=0)
     t.us("S.", seq=0, ack=1)
     t.peer("R", seq=1)
-    assert (listener.pending, t.happened()) == (0, [])
+    assert (listener.half_open, t.happened()) == (0, [])
     t.peer("S", seq=100)
     t.us("S.", ack=101)
 

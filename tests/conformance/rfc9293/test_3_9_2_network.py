@@ -131,7 +131,7 @@ def test_a_syn_from_nowhere(source: str) -> None:
     listener = t.listen()
     t.arrive(syn(t, source, t.address))
     t.silent()
-    assert listener.pending == 0
+    assert listener.half_open == 0
 
 
 @requirement(RFC, "MUST-57", "MUST silently discard a SYN to a broadcast or multicast")
@@ -141,4 +141,4 @@ def test_a_syn_to_everybody(to: str) -> None:
     listener = t.listen()
     t.arrive(syn(t, t.peer_address, to))
     t.silent()
-    assert listener.pending == 0
+    assert listener.half_open == 0
