@@ -185,7 +185,7 @@ _STAMPS: Final = (
         "RFC 7323",
         "5.2-4",
         "RECOMMENDED: a RST answers timestamps, TSval 0, TSecr theirs",
-        "not where a connection is opening and refuses an ACK (RFC 9293 3.5.2, group 2)",
+        "not where an opening connection refuses an ACK (RFC 9293 3.5.2)",
     ),
     elsewhere(
         "RFC 7323",
