@@ -1,0 +1,1 @@
+"""Our TCP and Linux's over the same impaired link, in real time."""
