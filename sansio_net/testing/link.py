@@ -175,10 +175,11 @@ class _Direction:
 
     def is_lost(self) -> bool:
         """By the number of the packet, else by chance."""
-        number = self.counts.sent
-        if number in self.to_lose:
-            self.to_lose.remove(number)
-            return True
+        if self.to_lose:
+            number = self.counts.sent
+            if number in self.to_lose:
+                self.to_lose.remove(number)
+                return True
         return self.happens("loss", self.conditions.loss)
 
     def has_room(self, size: int) -> bool:
@@ -199,7 +200,7 @@ class _Direction:
             or self.queued_bytes + size > conditions.queue_bytes
         ):
             return None
-        start = max(now, self.busy_until)
+        start = self.busy_until if self.busy_until > now else now
         if conditions.rate:
             start += -(-size * 8 * SECOND // conditions.rate)
         self.busy_until = start
@@ -213,7 +214,7 @@ class _Direction:
         arrival = leaves_at + conditions.latency
         if conditions.jitter:
             arrival += self.dice["jitter"].below(conditions.jitter)
-        return max(arrival, self.last_arrival)
+        return arrival if arrival > self.last_arrival else self.last_arrival
 
     def is_overtaken(self) -> bool:
         if self.happens("reordering", self.conditions.reordering):
@@ -392,7 +393,7 @@ class Link:
         if not direction.carries:
             counts.cut += 1
             fate = "cut"
-        elif self._too_big(packet, conditions.mtu):
+        elif conditions.mtu and self._too_big(packet, conditions.mtu):
             counts.too_big += 1
             fate = "too_big"
         elif direction.is_lost():
@@ -404,8 +405,6 @@ class Link:
             self.trace.append((now, "link", end, counts.sent, fate, size))
 
     def _too_big(self, packet: Packet, mtu: int) -> bool:
-        if not mtu:
-            return False
         frame = packet.head
         start = network_start(frame, self.medium)
         size = len(frame) - (_ETHERNET_SIZE if start is None else start)
@@ -442,7 +441,9 @@ class Link:
         fate = ""
         for _ in range(copies):
             if direction.has_room(size):
-                carried, fate = self._damaged(direction, packet)
+                carried, fate = packet, "carried"
+                if conditions.wreckage or conditions.corruption:
+                    carried, fate = self._damaged(direction, packet)
                 direction.held += 1
                 direction.held_bytes += len(carried.head)
                 self._deliver(end, direction, carried, arrives_at, late)
