@@ -19,6 +19,8 @@ class StackConfig:
     address of ours on any interface (RFC 1122 3.3.4.2); off is the strong model.
     ephemeral_ports: first and last (RFC 6056 3.2; Linux's range). output_queue: packets
     that wait for one interface besides its sockets' own. max_*: bounds of the tables.
+    max_orphans: closed connections that have to finish; one more is reset at once.
+    resets_per_second: for segments of no connection.
     """
 
     weak_host: bool = False
@@ -26,6 +28,8 @@ class StackConfig:
     output_queue: int = 256
     max_connections: int = 65536
     max_time_wait: int = 16384
+    max_orphans: int = 16384
+    resets_per_second: int = 1000
     max_sockets: int = 16384
     max_addresses: int = 1024
     max_routes: int = 1 << 20

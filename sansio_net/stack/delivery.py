@@ -18,6 +18,7 @@ from sansio_net.wire.icmp import (
     PROTOCOL_UNREACHABLE,
     UNREACHABLE,
 )
+from sansio_net.wire.tcp import FLAGS_OFFSET, RST
 
 from . import egress, faults, upkeep
 from .arrival import Arrival, Segment
@@ -87,8 +88,13 @@ def segment_without_connection(
 
 
 def _answer(arrival: Arrival, packet: Packet | str | None, now: int) -> None:
-    if isinstance(packet, Packet):
-        egress.send(arrival.nic.stack, packet, ipv4.PROTO_TCP, now)
+    if not isinstance(packet, Packet):
+        return
+    stack = arrival.nic.stack
+    if packet.head[FLAGS_OFFSET] & RST and not stack.resets.allows(now):
+        stack.tally.count("tcp.resets_limited")
+        return
+    egress.send(stack, packet, ipv4.PROTO_TCP, now)
 
 
 def datagram_arrives(

@@ -86,6 +86,7 @@ def connect(
         trace=stack.trace,
     )
     connection.hop, connection.nic = hop, hop.nic
+    connection.orphans = stack.orphans
     stack.connection_table[key] = connection
     connection.connect()
     return connection

@@ -25,6 +25,8 @@ from sansio_net.protocols.icmp import EchoSocket, Icmp
 from sansio_net.protocols.reassembly import Reassembler
 from sansio_net.protocols.tcp import Connection, IsnGenerator, Listener, TimeWaitTable
 from sansio_net.protocols.tcp.options import TcpOptions
+from sansio_net.protocols.tcp.orphans import Orphans
+from sansio_net.protocols.tcp.reset import ResetLimit
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.trace import Trace
 
@@ -67,9 +69,11 @@ class Stack:
         "isn",
         "lo",
         "notified",
+        "orphans",
         "own",
         "reassembler",
         "redirects",
+        "resets",
         "routes",
         "socket_table",
         "tally",
@@ -106,6 +110,8 @@ class Stack:
         self.reassembler = Reassembler(
             config.reassembly, counters=self.tally, trace=self.trace
         )
+        self.orphans = Orphans(config.max_orphans)
+        self.resets = ResetLimit(config.resets_per_second, self.entropy.child("resets"))
         self.time_wait = TimeWaitTable(config.max_time_wait, counters=self.tally)
         self.socket_table = SocketTable(self)
         self.idents = [
@@ -335,6 +341,7 @@ class Stack:
 
     def close(self, timeout: int) -> None:
         """FIN everywhere, RST for what is left after `timeout` ns, then StackClosed."""
+        self.orphans.limit = self.config.max_connections
         self._closing.ask(timeout)
         self.socket_table.close()
         for connection in list(self.connection_table.values()):

@@ -39,6 +39,7 @@ def adopt(stack: Stack, connection: Connection, key: bytes, nic: Interface) -> b
         return False
     connection.id = stack.next_id()
     connection.nic = nic
+    connection.orphans = stack.orphans
     stack.connection_table[key] = connection
     listener = connection.listener
     bound = nic if listener is not None and listener.nic is not None else None

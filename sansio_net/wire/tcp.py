@@ -25,6 +25,7 @@ HEADER: Final = Struct("!HHIIBBHHH")
 reserved bits, flags, window, checksum, urgent pointer"""
 
 HEADER_SIZE: Final = 20
+FLAGS_OFFSET: Final = 13
 CHECKSUM_OFFSET: Final = 16
 
 _LETTERS: Final = (

@@ -19,6 +19,7 @@ from sansio_net.wire.tcp_options import (
 
 from . import lifecycle
 from .acknowledgment import acknowledged, echo_age, syn_acknowledged
+from .challenge import answer_stray, challenge
 from .ecn import meet as meet_ecn
 from .ecn import text_arrives
 from .events import DATA, EOF
@@ -144,7 +145,7 @@ def check_stamps(conn: Connection, seg: Segment, now: int) -> bool:
         return False
     if conn.receiver.stamp_is_old(seg.ts_val, now):
         conn.drop(DropReason.TCP_PAWS)
-        conn.challenge(now)
+        challenge(conn, now)
         return False
     return True
 
@@ -176,11 +177,13 @@ def check_sequence(conn: Connection, seg: Segment, now: int) -> bool:
             conn.drop(DropReason.TCP_UNACCEPTABLE)
             if seg.flags & RST:
                 return False
-            if length:
+            if seg.flags & SYN:
+                challenge(conn, now)  # RFC 5961 4.2: wherever it lies
+            elif length:
                 # a retransmission, whose answer was lost
                 conn.owe_ack()
             else:
-                conn.challenge(now)
+                answer_stray(conn, now)
             return False
     if seg.flags & RST:
         return True
@@ -204,7 +207,7 @@ def check_rst(conn: Connection, seg: Segment, now: int) -> bool:
     if not seg.flags & RST:
         return True
     if seg.seq != conn.receiver.rcv_nxt:
-        conn.challenge(now)
+        challenge(conn, now)
         return False
     state = conn.state
     if state is State.SYN_RECEIVED:
@@ -222,7 +225,7 @@ def check_syn(conn: Connection, seg: Segment, now: int) -> bool:
     if not seg.flags & SYN:
         return True
     conn.drop(DropReason.TCP_UNACCEPTABLE)
-    conn.challenge(now)
+    challenge(conn, now)
     return False
 
 
@@ -247,7 +250,7 @@ def check_ack(conn: Connection, seg: Segment, now: int) -> bool:
     # RFC 5961 5.2: neither what was never sent, nor older than any window
     elif not sender.snd_una - sender.max_snd_wnd <= ack <= sender.snd_nxt:
         conn.drop(DropReason.TCP_BAD_ACK)
-        conn.challenge(now)
+        challenge(conn, now)
         return False
     else:
         note_stamp(conn, seg, now)

@@ -1,23 +1,78 @@
-"""A limit on ACKs that somebody else can make us send.
+"""Limits on ACKs that somebody else can make us send.
 
-RFC 5961 7. It also ends a war of ACKs between two ends that have lost their way.
+RFC 5961 3.2, 4.2, 5.2 and 7 (challenge ACKs); two ends that have lost their way would
+else answer each other's ACKs for ever (Linux's tcp_invalid_ratelimit).
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
 
 class ChallengeLimit:
-    """So many in any interval. Made when the first is due."""
+    """Of one connection: nothing that another one does shows in it (CVE-2016-5696).
 
-    __slots__ = ("_count", "_since")
+    How many an interval allows is drawn anew each time, half of the limit at least, so
+    that counting them tells little even of this one. Made when the first is due.
+    """
 
-    def __init__(self, now: int) -> None:
+    __slots__ = ("_answered_at", "_left", "_since")
+
+    def __init__(self) -> None:
+        self._since: int | None = None
+        self._left = 0
+        self._answered_at: int | None = None
+
+    def renews(self, now: int, interval: int) -> bool:
+        """Does an interval begin? Then `begin` it."""
+        return self._since is None or now - self._since >= interval
+
+    def begin(self, now: int, left: int) -> None:
         self._since = now
-        self._count = 0
+        self._left = left
 
-    def allows(self, now: int, limit: int, interval: int) -> bool:
-        if now - self._since >= interval:
-            self._since = now
-            self._count = 0
-        self._count += 1
-        return self._count <= limit
+    def allows(self) -> bool:
+        """May a challenge ACK leave?"""
+        self._left -= 1
+        return self._left >= 0
+
+    def allows_answer(self, now: int, interval: int) -> bool:
+        """May a segment without text that lies elsewhere be answered?"""
+        at = self._answered_at
+        if at is not None and now - at < interval:
+            return False
+        self._answered_at = now
+        return True
+
+
+def challenge(conn: Connection, now: int) -> None:
+    """An ACK for a segment that may be an attack, if there were not too many."""
+    limit, options = _limit(conn), conn.options
+    if limit.renews(now, options.challenge_interval):
+        most = options.challenge_acks
+        place = conn.laddr, conn.lport, conn.raddr, conn.rport
+        drawn = conn.isn.secret(b"ack", *place, now) % (most // 2 + 1)
+        limit.begin(now, most - drawn)
+    _answer(conn, limit.allows(), "tcp.challenge_ack_limited")
+
+
+def answer_stray(conn: Connection, now: int) -> None:
+    """An ACK for an ACK, or the like, that lies outside the window: seldom."""
+    allowed = _limit(conn).allows_answer(now, conn.options.stray_ack_interval)
+    _answer(conn, allowed, "tcp.stray_ack_limited")
+
+
+def _limit(conn: Connection) -> ChallengeLimit:
+    if conn.challenges is None:
+        conn.challenges = ChallengeLimit()
+    return conn.challenges
+
+
+def _answer(conn: Connection, allowed: bool, name: str) -> None:
+    if allowed:
+        conn.owe_ack()
+    elif conn.counters is not None:
+        conn.counters.count(name)

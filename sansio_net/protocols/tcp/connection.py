@@ -62,6 +62,7 @@ from .handshake import Negotiated
 from .info import TcpInfo, gather
 from .isn import IsnGenerator
 from .options import TcpOptions
+from .orphans import Orphans
 from .receiver import Receiver
 from .recovery import Recovery
 from .rtt import RttEstimator
@@ -82,10 +83,10 @@ class Connection:
     """Made by `Stack.tcp_connect`, by a `Listener`, or alone."""
 
     __slots__ = (
-        "_challenges",
         "agreed",
         "armed",
         "bare_rst_seq",
+        "challenges",
         "clock",
         "closed",
         "congestion",
@@ -112,6 +113,7 @@ class Connection:
         "nic",
         "notified",
         "options",
+        "orphans",
         "owed",
         "peer_offer",
         "pending_kinds",
@@ -128,6 +130,7 @@ class Connection:
         "sample",
         "sender",
         "soft_error",
+        "stalled_una",
         "state",
         "suspicious",
         "time_wait",
@@ -214,7 +217,9 @@ class Connection:
         self.heard_at = 0
         self.traffic = Traffic()
         self.isn_floor: int | None = None
-        self._challenges: ChallengeLimit | None = None
+        self.challenges: ChallengeLimit | None = None
+        self.orphans: Orphans | None = None
+        self.stalled_una = 0
         # what the Stack reads and clears, and what it keeps here
         self.forward_progress = False
         self.suspicious = False
@@ -461,18 +466,6 @@ class Connection:
         """An ACK leaves at the next `emit`."""
         self.receiver.ack_now = True
         self.wake()
-
-    def challenge(self, now: int) -> None:
-        """An ACK for a segment that may be an attack, if there were not too many."""
-        if self._challenges is None:
-            self._challenges = ChallengeLimit(now)
-        options = self.options
-        if self._challenges.allows(
-            now, options.challenge_acks, options.challenge_interval
-        ):
-            self.owe_ack()
-        elif self.counters is not None:
-            self.counters.count("tcp.challenge_ack_limited")
 
     def answer_reset(self, seq: int) -> None:
         """<SEQ=SEG.ACK><CTL=RST>"""

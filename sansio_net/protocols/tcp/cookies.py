@@ -4,7 +4,8 @@ RFC 4987 3.6 and appendix A; what the sequence number has no room for rides in t
 bits of the timestamp that the peer echoes, as in FreeBSD and Linux.
 
 The initial sequence number of the SYN-ACK is one bit of the time slot, three of the
-MSS, and 28 of a keyed hash over those, both ends and the peer's own number. At any time
+MSS (both under a mask), and 28 of a keyed hash over those, both ends and the peer's own
+number. At any time
 16 of 2**32 numbers are right for a segment out of nowhere: one guess in 2**28.
 """
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 SLOT: Final = 60 * SECOND
 """A cookie is good in its slot and the next: one minute at least, two at most."""
 
-MSS4: Final = (64, 536, 1220, 1360, 1400, 1440, 1460, 8960)
-MSS6: Final = (64, 536, 1220, 1360, 1380, 1420, 1440, 8940)
+MSS4: Final = (48, 536, 1220, 1360, 1400, 1440, 1460, 8960)
+MSS6: Final = (48, 536, 1220, 1360, 1380, 1420, 1440, 8940)
 """What peers really offer: Ethernet, tunnels over it, IPv6's least, jumbo frames. A
 peer is taken at the largest that is not above its own; below the first nobody is."""
 
@@ -67,8 +68,9 @@ class SynCookies:
         index = max(sum(mss >= entry for entry in table) - 1, 0)
         slot = now // SLOT
         self.until = now + 2 * SLOT
-        mac = self._mac(laddr, lport, raddr, rport, irs, slot, index)
-        return (slot & 1) << 31 | index << 28 | mac
+        what = _place(laddr, lport, raddr, rport, irs)
+        top = (slot & 1) << 3 | index
+        return (top ^ self._mask(what)) << 28 | self._mac(what, slot, index)
 
     def check(
         self,
@@ -81,30 +83,28 @@ class SynCookies:
         now: int,
     ) -> int | None:
         """The MSS of a cookie that we made for this peer and that is still good."""
-        slot = now // SLOT
-        if slot & 1 != cookie >> 31:
+        what = _place(laddr, lport, raddr, rport, irs)
+        top = cookie >> 28 ^ self._mask(what)
+        slot, index = now // SLOT, top & 7
+        if slot & 1 != top >> 3:
             slot -= 1
-        index = cookie >> 28 & 7
-        if slot < 0 or cookie & _MAC_MASK != self._mac(
-            laddr, lport, raddr, rport, irs, slot, index
-        ):
+        if slot < 0 or cookie & _MAC_MASK != self._mac(what, slot, index):
             return None
         return (MSS4 if len(laddr) == 4 else MSS6)[index]
 
-    def _mac(
-        self,
-        laddr: bytes,
-        lport: int,
-        raddr: bytes,
-        rport: int,
-        irs: int,
-        slot: int,
-        index: int,
-    ) -> int:
-        numbers = lport << 48 | rport << 32 | irs
-        what = laddr + raddr + numbers.to_bytes(8, "big") + slot.to_bytes(8, "big")
-        digest = blake2s(what + bytes((index,)), key=self._key, digest_size=4)
+    def _mac(self, what: bytes, slot: int, index: int) -> int:
+        what += slot.to_bytes(8, "big") + bytes((index,))
+        digest = blake2s(what, key=self._key, person=b"mac", digest_size=4)
         return int.from_bytes(digest.digest(), "big") & _MAC_MASK
+
+    def _mask(self, what: bytes) -> int:
+        """Makes the number unpredictable in every bit (RFC 6528 1)."""
+        return blake2s(what, key=self._key, person=b"mask").digest()[0] & 15
+
+
+def _place(laddr: bytes, lport: int, raddr: bytes, rport: int, irs: int) -> bytes:
+    numbers = lport << 48 | rport << 32 | irs
+    return laddr + raddr + numbers.to_bytes(8, "big")
 
 
 def stamp_with(clock: int, peer: SegmentOptions, asked: bool) -> int:

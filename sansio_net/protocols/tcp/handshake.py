@@ -15,7 +15,7 @@ from .options import TcpOptions
 MAX_WSCALE: Final = 14
 TIMESTAMPS_SIZE: Final = 12
 MIN_MSS: Final = 48
-"""Below it headers are all there is: what Linux takes as the least from a peer."""
+"""Below it headers are all there is."""
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ def agree(options: TcpOptions, peer: SegmentOptions, address: bytes) -> Negotiat
     mss = peer.mss or (536 if len(address) == 4 else 1220)
     wscale = options.window_scale and peer.wscale is not None
     return Negotiated(
-        mss=max(mss, MIN_MSS),
+        mss=max(mss, options.min_mss),
         # RFC 7323 2.3: a shift above 14 counts as 14
         snd_wscale=min(peer.wscale or 0, MAX_WSCALE) if wscale else 0,
         rcv_wscale=our_wscale(options) if wscale else 0,

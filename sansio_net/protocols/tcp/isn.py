@@ -29,13 +29,32 @@ class IsnGenerator:
         one connection of two hosts to the next, as RFC 6191 wants them to."""
         return self._hash(b"ts", laddr, 0, raddr, 0)
 
+    def secret(
+        self,
+        purpose: bytes,
+        laddr: bytes,
+        lport: int,
+        raddr: bytes,
+        rport: int,
+        n: int,
+    ) -> int:
+        """A number of a connection that nobody else can foresee."""
+        what = n.to_bytes(16, "big")
+        return self._hash(purpose, laddr, lport, raddr, rport, what)
+
     def key(self, purpose: bytes) -> bytes:
         """A key of its own for another keyed number of this host."""
         return blake2s(purpose, key=self._key, person=b"key").digest()
 
     def _hash(
-        self, purpose: bytes, laddr: bytes, lport: int, raddr: bytes, rport: int
+        self,
+        purpose: bytes,
+        laddr: bytes,
+        lport: int,
+        raddr: bytes,
+        rport: int,
+        what: bytes = b"",
     ) -> int:
         ports = lport.to_bytes(2, "big") + rport.to_bytes(2, "big")
-        digest = blake2s(laddr + raddr + ports, key=self._key, person=purpose)
+        digest = blake2s(laddr + raddr + ports + what, key=self._key, person=purpose)
         return int.from_bytes(digest.digest()[:4], "big")

@@ -146,6 +146,10 @@ def close(conn: Connection) -> None:
     if conn.state in UNSYNCHRONIZED or unread:
         # RFC 2525 2.17: who closes without reading everything must say so
         reset(conn, None)
+    elif conn.orphans is not None and not conn.orphans.take(conn.id):
+        if conn.counters is not None:
+            conn.counters.count("tcp.orphans_refused")
+        reset(conn, None)
     elif conn.sender.fin:
         conn.wake()  # FIN-WAIT-2 has an end from now on
     else:
@@ -157,7 +161,11 @@ def abort(conn: Connection) -> None:
     conn.closed = True
     conn.receiver.discard()
     if not conn.done:
-        reset(conn, None)
+        if conn.state in (State.CLOSING, State.LAST_ACK) and conn.sender.fin_sent:
+            # RFC 9293 3.10.5: both ends have finished; nobody has to be told
+            finish(conn, None)
+        else:
+            reset(conn, None)
     if conn.pending_kinds:
         conn.pending_kinds = CLOSED
 
@@ -212,6 +220,7 @@ def enter_time_wait(conn: Connection, now: int) -> None:
         conn.ts_offset,
         duration,
         now + duration,
+        conn.options.rfc1337,
     )
     conn.enter(State.TIME_WAIT)
     _release(conn)
@@ -221,6 +230,8 @@ def enter_time_wait(conn: Connection, now: int) -> None:
 def _release(conn: Connection) -> None:
     """Nothing will be sent again and no timer runs; reading may go on."""
     conn.done = True
+    if conn.orphans is not None:
+        conn.orphans.let_go(conn.id)
     conn.timers.stop_all()
     conn.sender.discard()
     conn.receiver.reorder = None

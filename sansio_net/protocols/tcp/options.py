@@ -21,6 +21,7 @@ FIXED: Final = frozenset(
         "initial_rto",
         "initial_window",
         "max_rto",
+        "min_mss",
         "min_rto",
         "max_half_open",
         "mss",
@@ -50,6 +51,7 @@ _GIB: Final = 1 << 30
 BOUNDS: Final[dict[str, Bound]] = {
     # what is offered
     "mss": Bound("bytes", 64, 65_495),
+    "min_mss": Bound("bytes", 48, 536),
     # opening
     "max_half_open": Bound("connections", 0, 1 << 20),
     # memory
@@ -77,6 +79,9 @@ BOUNDS: Final[dict[str, Bound]] = {
     "time_wait": Bound(_NS, 0, _DAY),
     "challenge_acks": Bound("ACKs", 0, 1 << 16),
     "challenge_interval": Bound(_NS, 1, _DAY),
+    "stray_ack_interval": Bound(_NS, 0, _DAY),
+    "orphan_timeout": Bound(_NS, 1, _DAY),
+    "zero_window_timeout": Bound(_NS, 1, 30 * _DAY),
     # path MTU
     "min_pmtu": Bound("bytes", 68, 65_535),
     "pmtu_age": Bound(_NS, 5 * MINUTE, 30 * _DAY),
@@ -103,6 +108,9 @@ class TcpOptions:
     mss: int | None = None
     """Caps the segments that we take and send (RFC 9293 3.7.1); None: what the MTU
     allows."""
+    min_mss: int = 48
+    """A peer's MSS below it is taken for it: headers would be all there is
+    (CVE-2019-11479; Linux's tcp_min_snd_mss)."""
     window_scale: bool = True
     """Offer windows above 64 KiB (RFC 7323 2)."""
     timestamps: bool = True
@@ -175,9 +183,21 @@ class TcpOptions:
     time_wait: int = 60 * SECOND
     """2 MSL (RFC 9293 MUST-13), as long as Linux has it."""
     challenge_acks: int = 10
-    """Challenge ACKs in any `challenge_interval` (RFC 5961 7)."""
+    """Most challenge ACKs in a `challenge_interval` (RFC 5961 7); how many, between
+    half of it and all, is drawn anew for each."""
     challenge_interval: int = 5 * SECOND
     """See `challenge_acks`."""
+    stray_ack_interval: int = 500 * MILLISECOND
+    """Segments without text that lie outside the window are answered so seldom, as
+    Linux's tcp_invalid_ratelimit has it (RFC 9293 3.10.7.4, first)."""
+    rfc1337: bool = True
+    """TIME-WAIT ignores RST (RFC 1337 3); False: it ends it (RFC 9293 3.10.7.4)."""
+    orphan_timeout: int = 100 * SECOND
+    """A closed connection is reset when nothing was acknowledged for so long, at most
+    twice that (R2 of RFC 9293 SHLD-11; Linux's eight tcp_orphan_retries)."""
+    zero_window_timeout: int | None = None
+    """The same for one that is open while the peer's window is shut; None: such a
+    connection stays as long as its probes are answered (RFC 9293 MUST-37)."""
 
     # path MTU
     pmtud: str = "on"

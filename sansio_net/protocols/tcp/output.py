@@ -18,6 +18,7 @@ from sansio_net.wire.tcp_options import (
     build_tcp_options,
 )
 
+from . import orphans
 from .ecn import mark_text, syn_flags
 from .handshake import TIMESTAMPS_SIZE, offer, our_mss
 from .lifecycle import choose_iss
@@ -355,6 +356,8 @@ def arm_waiting(conn: Connection, now: int) -> None:
     if sender.snd_wnd and (sender.in_flight or sender.stuck):
         # a shut window is the peer's right; only a probe without an answer counts
         _arm_user(conn, now)
+    if conn.closed or conn.options.zero_window_timeout is not None:
+        orphans.arm(conn, now)
     if state is State.FIN_WAIT_2 and conn.closed and timers.at(FIN_WAIT_2) is None:
         timers.set(FIN_WAIT_2, now + conn.options.fin_wait_2)
     if conn.options.keepalive and conn.established and timers.at(KEEPALIVE) is None:

@@ -5,7 +5,9 @@ RFC 9293 3.5.2 group 1, 3.10.7.1; RFC 7323 5.2 for its timestamps.
 
 from __future__ import annotations
 
+from sansio_net.entropy import Entropy
 from sansio_net.packet import CSUM_PARTIAL, Packet, PacketInfo
+from sansio_net.units import SECOND
 from sansio_net.wire.checksum import pseudo_sum
 from sansio_net.wire.ipv4 import PROTO_TCP
 from sansio_net.wire.tcp import ACK, CHECKSUM_OFFSET, FIN, RST, SYN, build_tcp
@@ -40,6 +42,29 @@ def control_packet(
     )
     info = PacketInfo(src=laddr, dst=raddr)
     return Packet(head, (), 0, 0, CSUM_PARTIAL, 0, CHECKSUM_OFFSET, info)
+
+
+class ResetLimit:
+    """So many resets a second, of a Stack, for segments that belong to nobody.
+
+    How many exactly is drawn anew each second, three quarters of the limit at least:
+    who counts them learns nothing about what else was answered (CVE-2020-25705).
+    """
+
+    __slots__ = ("_entropy", "_left", "_since", "limit")
+
+    def __init__(self, limit: int, entropy: Entropy) -> None:
+        self.limit = limit
+        self._entropy = entropy
+        self._since: int | None = None
+        self._left = 0
+
+    def allows(self, now: int) -> bool:
+        if self._since is None or now - self._since >= SECOND:
+            self._since = now
+            self._left = self.limit - self._entropy.below(self.limit // 4 + 1)
+        self._left -= 1
+        return self._left >= 0
 
 
 def reset_for(

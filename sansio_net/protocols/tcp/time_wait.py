@@ -1,6 +1,6 @@
 """What is left of a connection for 2 MSL: small records in a bounded table.
 
-RFC 9293 3.6.1 and 3.10.7.4 (TIME-WAIT), RFC 6191 2, RFC 1122 4.2.2.13.
+RFC 9293 3.6.1 and 3.10.7.4 (TIME-WAIT), RFC 6191 2, RFC 1337 3, RFC 1122 4.2.2.13.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class TimeWaitRecord:
     ts_offset: int
     duration: int
     expires_at: int
+    rfc1337: bool = True
     serial: int = 0
     answered_at: int | None = None
 
@@ -75,8 +76,10 @@ class TimeWaitRecord:
         """RFC 9293 3.10.7.4 in TIME-WAIT: the answer, or what becomes of the record."""
         ts_val = parse_tcp_options(options).ts_val if options else None
         if flags & RST:
-            # the check of RFC 5961 3.2; RFC 1337 would rather ignore all of them
-            return "closed" if seq == self.rcv_nxt else None
+            # RFC 1337 3: old segments might find their way into a new connection; else
+            # the check of RFC 5961 3.2
+            ends = not self.rfc1337 and seq == self.rcv_nxt
+            return "closed" if ends else None
         if flags & SYN:
             if not flags & ACK and self.honours(seq, ts_val):
                 return "reopen"

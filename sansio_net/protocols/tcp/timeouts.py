@@ -11,6 +11,7 @@ from sansio_net.errors import TimedOut
 
 from .ecn import window_reduced
 from .lifecycle import reset
+from .orphans import stalled
 from .states import OWES_KEEPALIVE, OWES_PROBE, OWES_SYN, State
 from .timers import (
     DELAYED_ACK,
@@ -20,6 +21,7 @@ from .timers import (
     PACING,
     PERSIST,
     RETRANSMIT,
+    STALL,
     USER,
 )
 
@@ -140,4 +142,5 @@ _ACTIONS: Final = {
     USER: _user,
     FIN_WAIT_2: _fin_wait_2,
     PACING: _paced,
+    STALL: stalled,
 }

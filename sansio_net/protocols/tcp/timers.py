@@ -17,6 +17,7 @@ FIN_WAIT_2: Final = 5
 REORDER: Final = 6
 PROBE: Final = 7
 PACING: Final = 8
+STALL: Final = 9
 
 NAMES: Final = (
     "retransmit",
@@ -28,6 +29,7 @@ NAMES: Final = (
     "reorder",
     "probe",
     "pacing",
+    "stall",
 )
 
 

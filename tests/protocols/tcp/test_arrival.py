@@ -419,7 +419,7 @@ def test_a_closed_connection_drops() -> None:
 
 
 def test_time_wait_without_a_stack() -> None:
-    talk = Talk.active()
+    talk = Talk.active(rfc1337=False)
     talk.conn.shutdown()
     talk.us("F.", seq=1)
     talk.peer("F.", seq=1, ack=2)

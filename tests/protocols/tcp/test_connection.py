@@ -186,8 +186,8 @@ def test_challenges_are_limited() -> None:
     for _ in range(100):
         talk.peer("R", seq=500)
         sent += len(talk.all_said())
-    assert sent == 10
-    assert talk.counters.as_dict()["tcp.challenge_ack_limited"] == 90
+    assert 5 <= sent <= 10
+    assert talk.counters.as_dict()["tcp.challenge_ack_limited"] == 100 - sent
     talk.now += 5 * SECOND
     talk.peer("R", seq=500)
     talk.us(".", seq=1, ack=1)

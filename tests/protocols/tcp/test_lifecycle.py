@@ -126,6 +126,29 @@ def test_close_with_unread_text_resets() -> None:
     talk.events()
 
 
+@pytest.mark.parametrize("fin_left", [False, True])
+@pytest.mark.parametrize("state", [State.CLOSING, State.LAST_ACK])
+def test_abort_says_nothing_once_both_ends_have_finished(
+    state: State, fin_left: bool
+) -> None:
+    """RFC 9293 3.10.5; while our FIN waits behind text the peer still has to know."""
+    talk = Talk.active(wnd=65535 if fin_left else 0)
+    talk.conn.send(b"text")
+    if state is State.CLOSING:
+        talk.conn.shutdown()
+        talk.all_said()
+    talk.peer("F.", seq=1, ack=1, wnd=65535 if fin_left else 0)
+    talk.conn.shutdown()
+    talk.all_said()
+    assert talk.conn.state is state
+    talk.conn.abort()
+    if fin_left:
+        talk.silent()
+    else:
+        talk.us("R.", ack=2)
+    assert talk.conn.state is State.CLOSED
+
+
 def test_close_while_connecting() -> None:
     talk = Talk()
     talk.conn.connect()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from sansio_net.entropy import Entropy
 from sansio_net.packet import Packet
 from sansio_net.protocols.tcp import reset_for
+from sansio_net.protocols.tcp.reset import ResetLimit
+from sansio_net.units import SECOND
 from sansio_net.wire.checksum import pseudo_sum
 from sansio_net.wire.tcp import ACK, FIN, RST, SYN, TcpHeader, parse_tcp
 from sansio_net.wire.tcp_options import build_tcp_options, parse_tcp_options
@@ -57,3 +60,13 @@ def test_stamps_are_echoed() -> None:
     options = parse_tcp_options(header(answer(1, 2, ACK, 0, stamp)).options)
     assert (options.ts_val, options.ts_ecr) == (0, 5)  # RFC 7323 5.2
     assert not header(answer(1, 2, ACK, 0, b"\1\1\1\1")).options
+
+
+def test_so_many_resets_a_second() -> None:
+    limit = ResetLimit(100, Entropy.of(1))
+    allowed = []
+    for second in range(1, 30):
+        now = second * SECOND
+        allowed.append(sum(limit.allows(now + n) for n in range(300)))
+    assert 75 <= min(allowed) < max(allowed) <= 100
+    assert len(set(allowed)) > 5

@@ -99,8 +99,20 @@ def test_an_old_stamp_is_answered_seldom_and_does_not_start_again() -> None:
     assert KEY not in where
 
 
-def test_a_reset_at_the_edge_ends_it() -> None:
+def test_a_reset_is_ignored() -> None:
+    # RFC 1337 3
     where = table()
+    assert says(where, RST) is None
+    assert KEY in where
+    # and a FIN that comes again is still acknowledged
+    assert isinstance(says(where, FIN | ACK, seq=LAST - 1), Packet)
+
+
+def test_a_reset_at_the_edge_ends_it_where_that_is_asked_for() -> None:
+    where = table()
+    found = where.get(KEY)
+    assert found is not None
+    found.rfc1337 = False
     assert says(where, RST, seq=LAST + 1) is None
     assert KEY in where
     assert says(where, RST) is None
