@@ -110,6 +110,7 @@ def in_units(value: object, unit: str | None) -> str:
 
 TITLES = {
     "RFC 9293": "Transmission Control Protocol",
+    "RFC 3168": "Explicit Congestion Notification",
     "RFC 5681": "TCP Congestion Control",
     "RFC 5961": "Robustness to Blind In-Window Attacks",
     "RFC 6298": "Computing TCP's Retransmission Timer",

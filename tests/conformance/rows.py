@@ -197,6 +197,27 @@ _STAMPS: Final = (
     ),
 )
 
+_ECN: Final = (
+    partly(
+        "RFC 3168",
+        "6.1.2-3",
+        "An ECE ACK SHOULD NOT increase the window",
+        "the one that brings it down does not; further ones of that window may",
+    ),
+    not_done(
+        "RFC 3168",
+        "6.1.1.1-2",
+        "A RST in answer to an ECN-setup SYN MAY be answered by a plain SYN",
+        "a RST is believed",
+    ),
+    not_done(
+        "RFC 3168",
+        "6.1.2-5",
+        "With cwnd of one segment ECE MUST reset the timer and nothing goes till then",
+        "cwnd of one segment stays: a segment each round trip, as in Linux",
+    ),
+)
+
 _ARP = "tests/protocols/test_arp.py::"
 _ICMP = "tests/protocols/test_icmp.py::"
 _INGRESS = "tests/stack/test_ingress.py::"
@@ -387,4 +408,4 @@ _HOSTS: Final = (
     ),
 )
 
-ROWS: Final = _TCP + _CONGESTION + _TIMER + _STAMPS + _HOSTS
+ROWS: Final = _TCP + _ECN + _CONGESTION + _TIMER + _STAMPS + _HOSTS

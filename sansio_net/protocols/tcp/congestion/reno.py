@@ -74,11 +74,14 @@ class Reno:
 
     def on_congestion(self, cause: Cause, in_flight: int, now: int) -> None:
         self._remember()
-        # RFC 5681 equation (4); RFC 8511 3 leaves Reno's answer to ECN to 0.8
         flight = min(in_flight, self.cwnd)
-        kept = flight * 4 // 5 if cause is Cause.ECN else flight // 2
-        self.ssthresh = max(kept, 2 * self._mss)
-        self.cwnd = self.ssthresh
+        if cause is Cause.ECN:
+            # RFC 8511 3 leaves Reno's answer to 0.8; RFC 3168 6.1.2: it never grows
+            self.ssthresh = max(flight * 4 // 5, 2 * self._mss)
+            self.cwnd = min(self.cwnd, self.ssthresh)
+        else:
+            # RFC 5681 equation (4)
+            self.ssthresh = self.cwnd = max(flight // 2, 2 * self._mss)
         self._acked = 0
 
     def on_timeout(self, in_flight: int, first: bool, now: int) -> None:
