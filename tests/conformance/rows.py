@@ -198,11 +198,11 @@ _STAMPS: Final = (
 )
 
 _ECN: Final = (
-    partly(
+    not_done(
         "RFC 3168",
         "6.1.2-3",
         "An ECE ACK SHOULD NOT increase the window",
-        "the one that brings it down does not; further ones of that window may",
+        "what it acknowledges counts as with any other ACK, after the reduction",
     ),
     not_done(
         "RFC 3168",
