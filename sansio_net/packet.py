@@ -222,6 +222,12 @@ class Buffer:
             self._chunks.append(chunk)
             self.size += len(chunk)
 
+    def extend_left(self, before: Buffer) -> None:
+        """Put all of `before` in front. Nothing may have been discarded from either."""
+        self._chunks.extendleft(reversed(before._chunks))
+        self.size += before.size
+        self._cursor_index = self._cursor_at = 0
+
     def coalesce(self, data: bytes, below: int) -> None:
         """Append, joining with a tail chunk while both stay below `below` bytes."""
         chunks = self._chunks

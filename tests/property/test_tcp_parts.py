@@ -71,14 +71,21 @@ def view(left: int, right: int, as_view: bool) -> Chunk:
     return memoryview(TEXT)[left:right] if as_view else TEXT[left:right]
 
 
-@given(st.lists(st.tuples(spans, st.booleans()), min_size=1), st.integers(0, 4000))
+@given(st.lists(st.tuples(spans, st.booleans()), min_size=1))
 def test_reorder_keeps_each_byte_once(
-    pieces: list[tuple[tuple[int, int], bool]], upto: int
+    pieces: list[tuple[tuple[int, int], bool]],
 ) -> None:
     reorder = Reorder()
     have: set[int] = set()
     for (left, right), as_view in pieces:
-        reorder.insert(left, view(left, right, as_view))
+        twice = [n for n in range(left, right) if n in have]
+        again = reorder.insert(left, view(left, right, as_view))
+        assert (again is None) == (not twice)
+        if again is not None:
+            # the first part that came twice (RFC 2883 4.2)
+            assert again[0] == twice[0]
+            assert set(range(*again)) <= set(twice)
+            assert again[1] not in twice
         have.update(range(left, right))
         ranges = reorder.ranges()
         assert sum(end - start for start, end in ranges) == len(have) == reorder.size
@@ -92,12 +99,11 @@ def test_reorder_keeps_each_byte_once(
     assert reorder.end == max(have) + 1
     copied = pickle.loads(pickle.dumps(reorder))
     assert copied.ranges() == reorder.ranges()
-    while (text := reorder.pop(upto)) is not None:
-        size = text.size
-        assert text.take(size) == TEXT[upto : upto + size]
-        if not size:
-            break
-        upto += size
+    for start, end in reorder.ranges():
+        assert reorder.start == start
+        assert reorder.pop().take(len(TEXT)) == TEXT[start:end]
+    assert reorder.start > len(TEXT)
+    assert reorder.n_chunks == reorder.size == 0
 
 
 @given(

@@ -137,7 +137,13 @@ def ecn_echo(conn: Connection, ack: int, now: int) -> bool:
 def tell_space(conn: Connection) -> None:
     """A send took less than it was given, and there is room again."""
     sender = conn.sender
-    if sender.short_send and sender.space_is_worth_telling():
+    if not sender.short_send:
+        return
+    options = conn.options
+    if options.send_buffer is None:
+        # what is in flight, and as much again to follow it
+        sender.grow(2 * conn.congestion.cwnd, options.send_buffer_max)
+    if sender.space_is_worth_telling():
         sender.short_send = False
         if not sender.fin:
             conn.notify(SPACE)

@@ -23,6 +23,7 @@ from .challenge import answer_stray, challenge
 from .ecn import meet as meet_ecn
 from .ecn import text_arrives
 from .events import DATA, EOF
+from .receiver import QUICK_AGAIN
 from .segment import Segment
 from .seq import unwrap
 from .states import OWES_SYN, State
@@ -50,6 +51,8 @@ def segment_arrives(
     """Any segment for this connection, in any state."""
     state = conn.state
     receiver, sender = conn.receiver, conn.sender
+    if now - conn.heard_at > QUICK_AGAIN:
+        receiver.quick_acks = conn.options.quick_acks
     conn.heard_at = now
     conn.keepalives = 0
     if state is State.SYN_SENT:
@@ -181,6 +184,8 @@ def check_sequence(conn: Connection, seg: Segment, now: int) -> bool:
                 challenge(conn, now)  # RFC 5961 4.2: wherever it lies
             elif length:
                 # a retransmission, whose answer was lost
+                if not seg.flags & SYN and seg.seq < receiver.rcv_nxt:
+                    receiver.repeated(seg.seq, min(seg.seq + length, receiver.rcv_nxt))
                 conn.owe_ack()
             else:
                 answer_stray(conn, now)
@@ -274,7 +279,7 @@ def check_ack(conn: Connection, seg: Segment, now: int) -> bool:
 def note_stamp(conn: Connection, seg: Segment, now: int) -> None:
     """RFC 7323 5.3 R3, but only from who knows our numbers (CVE-2005-0356)."""
     if seg.ts_val is not None and conn.agreed is not None and conn.agreed.timestamps:
-        conn.receiver.note_stamp(seg.ts_val, seg.seq, now)
+        conn.receiver.note_stamp(seg.ts_val, seg.ts_ecr, seg.seq, now)
 
 
 def check_urg(conn: Connection, seg: Segment, now: int) -> bool:
@@ -301,12 +306,16 @@ def take_text(conn: Connection, seg: Segment, now: int) -> bool:
         return True
     if conn.ecn is not None:
         text_arrives(conn, conn.ecn, seg.flags, seg.ecn, seg.cuts)
+    hole = receiver.reorder is not None
     moved = receiver.take_text(seg.seq, body, seg.cuts)
     if moved < 0:
         conn.drop(DropReason.TCP_REORDER_LIMIT)
         seg.flags &= ~FIN
     elif moved:
         conn.notify(DATA)
+        if hole and receiver.reorder is None:
+            # the peer has just slowed down
+            receiver.quick_acks = conn.options.quick_acks
     text_taken(conn, now)
     return True
 

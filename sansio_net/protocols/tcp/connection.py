@@ -61,9 +61,8 @@ from .events import TcpEvent
 from .handshake import Negotiated
 from .info import TcpInfo, gather
 from .isn import IsnGenerator
-from .options import TcpOptions
+from .options import TcpOptions, send_limit
 from .orphans import Orphans
-from .receiver import Receiver
 from .recovery import Recovery
 from .rtt import RttEstimator
 from .sender import Sender
@@ -172,10 +171,8 @@ class Connection:
         self.trace = trace
         self.pseudo = pseudo_base(laddr, raddr, PROTO_TCP)
         # parts
-        self.sender = Sender(options.send_buffer)
-        self.receiver = Receiver(
-            options.receive_buffer, options.reorder_segments, options.quick_acks
-        )
+        self.sender = Sender(send_limit(options))
+        self.receiver = tuning.receiver(options)
         self.rtt = RttEstimator(options.initial_rto, options.min_rto, options.max_rto)
         self.recovery = Recovery()
         self.congestion = controller(options.congestion)

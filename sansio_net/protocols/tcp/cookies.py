@@ -22,6 +22,7 @@ from sansio_net.wire.tcp_options import SegmentOptions, parse_tcp_options
 from . import ecn
 from .handshake import MAX_WSCALE, agree, offer, our_mss
 from .lifecycle import cookie_open
+from .options import receive_limit
 from .reset import control_packet
 from .seq import MASK
 
@@ -173,7 +174,7 @@ def syn_ack(
         seq=iss,
         ack=irs + 1,
         flags=SYN | ACK | (ECE if asked else 0),
-        window=min(options.receive_buffer, 0xFFFF),
+        window=min(receive_limit(options), 0xFFFF),
         options=offer(
             options, our_mss(dst, mtu, options), stamp, peer.ts_val or 0, peer
         ),

@@ -15,6 +15,7 @@ from sansio_net.wire.tcp_options import TIMESTAMPS, TIMESTAMPS_START
 from .acknowledgment import progress
 from .arrival import text_taken
 from .events import DATA
+from .receiver import QUICK_AGAIN
 from .recovery import OPEN
 from .reorder import append
 from .seq import MASK
@@ -51,26 +52,26 @@ def predicted(
     ):
         return False
     size, newly = len(body), (ack - sender.snd_una) & MASK
-    if newly > sender.snd_nxt - sender.snd_una or (not newly and not size):
-        # an ACK of nothing may be a duplicate, which counts
+    una = sender.snd_una + newly
+    if una > sender.snd_nxt or not (newly or size):  # of nothing: maybe a duplicate
         return False
     if nxt + size > receiver.rcv_adv or nxt < sender.snd_wl1:
         return False
-    assert conn.agreed is not None
-    ts_val: int | None = None
-    ts_ecr = 0
-    if conn.agreed.timestamps:
+    agreed, ts_val, ts_ecr = conn.agreed, None, 0
+    if agreed is not None and agreed.timestamps:
         if len(options) != 12:
             return False
         start1, start2, ts_val, ts_ecr = TIMESTAMPS.unpack(options)
         if start1 != _TS1 or start2 != _TS2 or receiver.stamp_is_old(ts_val, now):
             return False
         if nxt <= receiver.last_ack_sent:
-            receiver.ts_recent, receiver.ts_recent_at = ts_val, now
+            receiver.ts_recent, receiver.ts_ecr = ts_val, ts_ecr
+            receiver.ts_recent_at = now
     elif options:
         return False
+    if now - conn.heard_at > QUICK_AGAIN:
+        receiver.quick_acks = conn.options.quick_acks
     conn.heard_at, conn.keepalives = now, 0
-    una = sender.snd_una + newly
     if newly:
         progress(conn, una, ts_val, ts_ecr, now)
     if sender.set_window(nxt, una, wnd << sender.wscale):

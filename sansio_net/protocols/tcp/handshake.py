@@ -41,9 +41,9 @@ def our_mss(address: bytes, mtu: int, options: TcpOptions) -> int:
 
 
 def our_wscale(options: TcpOptions) -> int:
-    """The least shift that lets the window field say the whole buffer."""
-    shift = 0
-    while options.receive_buffer >> shift > 0xFFFF and shift < MAX_WSCALE:
+    """The least shift that lets the window field say the largest buffer."""
+    size, shift = options.receive_buffer or options.receive_buffer_max, 0
+    while size >> shift > 0xFFFF and shift < MAX_WSCALE:
         shift += 1
     return shift
 

@@ -64,6 +64,7 @@ def meet(conn: Connection, irs: int, wnd: int, offer: SegmentOptions, now: int) 
     receiver, sender = conn.receiver, conn.sender
     receiver.start(irs, our_mss(conn.laddr, conn.mtu, conn.options))
     receiver.wscale = agreed.rcv_wscale
+    receiver.sack = agreed.sack
     sender.wscale = agreed.snd_wscale
     sender.mss = effective_mss(agreed, conn.laddr, conn.mtu, conn.options)
     # RFC 7323 2.2: the window of a SYN is never scaled

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Final, NamedTuple
 
 from sansio_net.errors import StateError
-from sansio_net.units import KIB, MILLISECOND, MINUTE, SECOND
+from sansio_net.units import KIB, MIB, MILLISECOND, MINUTE, SECOND
 
 FIXED: Final = frozenset(
     (
@@ -56,7 +56,9 @@ BOUNDS: Final[dict[str, Bound]] = {
     "max_half_open": Bound("connections", 0, 1 << 20),
     # memory
     "send_buffer": Bound("bytes", 2 * KIB, _GIB),
+    "send_buffer_max": Bound("bytes", 2 * KIB, _GIB),
     "receive_buffer": Bound("bytes", 2 * KIB, _GIB),
+    "receive_buffer_max": Bound("bytes", 2 * KIB, _GIB),
     "reorder_segments": Bound("segments", 1, 1 << 20),
     # sending
     "initial_window": Bound("segments", 1, 1 << 10),
@@ -127,11 +129,19 @@ class TcpOptions:
     """RFC 4987 3.6: "full" when max_half_open is reached, "always", or "off"."""
 
     # memory
-    send_buffer: int = 512 * KIB
-    """What `send` takes before it is acknowledged; then it takes less."""
-    receive_buffer: int = 512 * KIB
-    """Also the largest window we offer (RFC 9293 3.8.6)."""
-    reorder_segments: int = 1024
+    send_buffer: int | None = None
+    """What `send` takes before it is acknowledged; then it takes less. None: grows with
+    cwnd, from 256 KiB to `send_buffer_max`. As Linux's SO_SNDBUF."""
+    send_buffer_max: int = 4 * MIB
+    """Where growing ends; Linux's tcp_wmem."""
+    receive_buffer: int | None = None
+    """Also the largest window we offer (RFC 9293 3.8.6). None: grows with what the
+    application reads in a round trip, from 128 KiB to `receive_buffer_max`. As Linux's
+    SO_RCVBUF."""
+    receive_buffer_max: int = 6 * MIB
+    """Where growing ends; the window scale of our SYN allows as much (RFC 7323 2.3).
+    Linux's tcp_rmem."""
+    reorder_segments: int = 8192
     """Chunks kept beyond a hole (RFC 9293 SHLD-31); more are dropped and counted."""
 
     # sending
@@ -247,3 +257,19 @@ OPTIONAL: Final = frozenset(
 
 SETTABLE: Final = frozenset(field.name for field in fields(TcpOptions)) - FIXED
 """What `Connection.set` may change on a connection that exists."""
+
+INITIAL_SEND: Final = 256 * KIB
+INITIAL_RECEIVE: Final = 128 * KIB
+"""What a buffer without a size begins with."""
+
+
+def send_limit(options: TcpOptions, now: int = INITIAL_SEND) -> int:
+    """Bytes that a send buffer of size `now` holds under these options."""
+    size = options.send_buffer
+    return min(now, options.send_buffer_max) if size is None else size
+
+
+def receive_limit(options: TcpOptions, now: int = INITIAL_RECEIVE) -> int:
+    """Bytes that a receive buffer of size `now` holds under these options."""
+    size = options.receive_buffer
+    return min(now, options.receive_buffer_max) if size is None else size

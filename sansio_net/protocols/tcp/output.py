@@ -32,6 +32,7 @@ from .states import (
     State,
 )
 from .timers import DELAYED_ACK, FIN_WAIT_2, KEEPALIVE, PERSIST, RETRANSMIT, USER
+from .tuning import fit_receive_buffer
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -55,6 +56,9 @@ def emit(conn: Connection, now: int) -> Packet | None:
         packet = _control(conn, now)
         if packet is not None:
             return packet
+    if conn.receiver.dsack is not None:
+        # alone: every cut of a super-segment would report the duplicate again
+        return _pure_ack(conn, now)
     sender = conn.sender
     if (sender.queue is not None or sender.fin) and conn.state in SENDING:
         packet = _retransmission(conn, now)
@@ -263,13 +267,13 @@ def _stamps(conn: Connection, now: int) -> bytes:
 
 
 def _options(conn: Connection, now: int) -> bytes:
-    """Timestamps, and SACK blocks while there is a hole (RFC 2018 4)."""
+    """Timestamps, and SACK blocks while there is a hole (RFC 2018 4) or was text
+    that came twice (RFC 2883)."""
     stamps = _stamps(conn, now)
-    reorder = conn.receiver.reorder
-    if reorder is None or conn.agreed is None or not conn.agreed.sack:
+    receiver = conn.receiver
+    if (receiver.reorder is None and receiver.dsack is None) or not receiver.sack:
         return stamps
-    blocks = reorder.blocks(3 if stamps else 4)
-    return stamps + build_tcp_options(sack=blocks)
+    return stamps + build_tcp_options(sack=receiver.sack_blocks(3 if stamps else 4))
 
 
 def _segment(
@@ -290,9 +294,14 @@ def _segment(
         if flags & SYN:
             wnd = receiver.advertise_unscaled()
         else:
+            if now >= receiver.tune_at:
+                fit_receive_buffer(conn, now)
             wnd = receiver.advertise()
         if receiver.unacked:
             conn.timers.stop(DELAYED_ACK)
+            if size:
+                # the application answers: an ACK that waits for it costs no packet
+                receiver.quick_acks = 0
         receiver.ack_sent()
         if ecn is not None and ecn.echo:
             flags |= ECE

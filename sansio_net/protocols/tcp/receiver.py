@@ -1,6 +1,7 @@
 """The receiving half: what is expected, what is kept, what to say about it.
 
-RFC 9293 3.4, 3.8.6; RFC 2018 (SACK blocks); RFC 7323 2 and 4.3; RFC 5681 4.2.
+RFC 9293 3.4, 3.8.6; RFC 2018 (SACK blocks), 2883 (duplicates); RFC 7323 2 and 4.3;
+RFC 5681 4.2.
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ from typing import Final
 
 from sansio_net.packet import Buffer, Chunk
 
+from .drain import Drain
 from .reorder import Reorder, append, kept
-from .seq import is_older
+from .seq import MASK, is_older
 
 MAX_WINDOW: Final = 0xFFFF
 TS_VALID: Final = 24 * 24 * 3600 * 1_000_000_000
 """RFC 7323 5.5: an idle connection's ts_recent is believed for 24 days."""
+NEVER: Final = 1 << 62
+"""A time that does not come."""
+MIN_REORDER: Final = 32 * 1024
+"""What lies beyond holes may take three times this, or three buffers, of memory: views
+pin up to twice their size, and small pieces cost more than they hold."""
+QUICK_AGAIN: Final = 1_000_000_000
+"""After so long a silence the peer starts slowly again, and wants its ACKs quickly."""
 MAX_DUPLICATES: Final = 64
 """Duplicate ACKs that one batch of segments may owe."""
 
@@ -29,6 +38,8 @@ class Receiver:
     __slots__ = (
         "ack_now",
         "buffer",
+        "drain",
+        "dsack",
         "duplicates",
         "fin_seq",
         "irs",
@@ -41,13 +52,18 @@ class Receiver:
         "rcv_up",
         "reorder",
         "reorder_limit",
+        "sack",
+        "ts_ecr",
         "ts_recent",
         "ts_recent_at",
+        "tune_at",
         "unacked",
         "wscale",
     )
 
-    def __init__(self, limit: int, reorder_limit: int, quick_acks: int) -> None:
+    def __init__(
+        self, limit: int, reorder_limit: int, quick_acks: int, tune_at: int = NEVER
+    ) -> None:
         self.irs = 0
         self.rcv_nxt = 0
         self.rcv_adv = 0
@@ -65,8 +81,14 @@ class Receiver:
         self.unacked = 0  # segments in order since the last ACK
         self.quick_acks = quick_acks
         self.last_ack_sent = 0
+        self.sack = False  # the peer wants to know what arrived, and what did twice
+        self.dsack: tuple[int, int] | None = None
         self.ts_recent = 0
         self.ts_recent_at = 0
+        self.ts_ecr = 0  # the stamp of ours that came with it
+        # how large `limit` should be, once much was received; when to ask again
+        self.drain: Drain | None = None
+        self.tune_at = tune_at
 
     def start(self, irs: int, mss: int) -> None:
         """The peer's SYN came. `mss` is what we take in one segment."""
@@ -119,6 +141,7 @@ class Receiver:
             return self._take_early(seq, text)
         if seq < nxt:
             # partly old: a retransmission, which wants its answer at once
+            self.repeated(seq, nxt)
             text = kept(text[nxt - seq :])
             self.ack_now = True
             if not text:
@@ -137,27 +160,56 @@ class Receiver:
     def _take_early(self, seq: int, text: Chunk) -> int:
         """Text beyond a hole: kept (SHLD-31) and answered at once (RFC 5681 4.2)."""
         self.duplicates = min(self.duplicates + 1, MAX_DUPLICATES)
-        reorder = self.reorder
+        reorder, most = self.reorder, 3 * max(self.limit, MIN_REORDER)
         if reorder is None:
             reorder = self.reorder = Reorder()
-        elif reorder.n_chunks >= self.reorder_limit:
+        elif reorder.n_chunks >= self.reorder_limit or reorder.cost > most:
             return -1
-        reorder.insert(seq, text)
+        again = reorder.insert(seq, text)
+        if again is not None:
+            self.repeated(*again)
         return 0
 
     def _fill(self, reorder: Reorder) -> None:
         """A hole is filled, at least in part: its ACK goes at once (RFC 5681 4.2)."""
         self.ack_now = True
-        more = reorder.pop(self.rcv_nxt)
-        while more is not None:
+        start = reorder.start
+        while start <= self.rcv_nxt:
+            more = reorder.pop()
+            end = start + more.size
+            if start < self.rcv_nxt:
+                self.repeated(start, min(end, self.rcv_nxt))
+                more.discard(self.rcv_nxt - start)
             assert self.buffer is not None
             for chunk in more:
                 append(self.buffer, chunk)
             self.rcv_nxt += more.size
-            more = reorder.pop(self.rcv_nxt)
+            start = reorder.start
         self.duplicates = 0
         if not reorder.size:
             self.reorder = None
+
+    def repeated(self, start: int, end: int) -> None:
+        """Text that was here already: the next ACK says so (RFC 2883 4).
+
+        One ACK reports one duplicate; what touches it is the same, as in Linux.
+        """
+        if not self.sack:
+            return
+        if self.dsack is None:
+            self.dsack = start, end
+        else:
+            first, last = self.dsack
+            if start <= last and first <= end:
+                self.dsack = min(first, start), max(last, end)
+
+    def sack_blocks(self, limit: int) -> list[tuple[int, int]]:
+        """SACK blocks as on the wire: a duplicate, then what lies beyond holes."""
+        dsack, reorder = self.dsack, self.reorder
+        if dsack is None:
+            return [] if reorder is None else reorder.blocks(limit)
+        first = [(dsack[0] & MASK, dsack[1] & MASK)]
+        return first if reorder is None else first + reorder.blocks(limit - 1, dsack[0])
 
     def take_fin(self, seq: int) -> None:
         """A FIN lies at `seq`, in the window; it may be early."""
@@ -264,6 +316,7 @@ class Receiver:
             self.last_ack_sent = self.rcv_nxt
         self.ack_now = False
         self.unacked = 0
+        self.dsack = None
 
     # Timestamps ---------------------------------------------------------------------
 
@@ -271,8 +324,9 @@ class Receiver:
         """PAWS (RFC 7323 5.3 R1, 5.5)."""
         return is_older(ts_val, self.ts_recent) and now - self.ts_recent_at < TS_VALID
 
-    def note_stamp(self, ts_val: int, seq: int, now: int) -> None:
+    def note_stamp(self, ts_val: int, ts_ecr: int, seq: int, now: int) -> None:
         """RFC 7323 5.3 R3: remember what to echo."""
         if seq <= self.last_ack_sent and not self.stamp_is_old(ts_val, now):
             self.ts_recent = ts_val
             self.ts_recent_at = now
+            self.ts_ecr = ts_ecr

@@ -14,6 +14,10 @@ from .seq import MASK
 
 MAX_BLOCKS: Final = 4
 """What has room among a segment's options (RFC 2018 3)."""
+RANGE_COST: Final = 1024
+CHUNK_COST: Final = 64
+"""What keeping a range, and a chunk of it, costs besides its bytes, about."""
+NOWHERE: Final = 1 << 62
 
 
 def kept(chunk: Chunk) -> Chunk:
@@ -46,6 +50,17 @@ class Reorder:
         return sum(buffer.pinned for buffer in self._buffers)
 
     @property
+    def cost(self) -> int:
+        """Memory held, about: a view may pin twice its size."""
+        ranges, text = len(self._starts) * RANGE_COST, self.n_chunks * CHUNK_COST
+        return 2 * self.size + ranges + text
+
+    @property
+    def start(self) -> int:
+        """Where the first range begins; without one, beyond every number."""
+        return self._starts[0] if self._starts else NOWHERE
+
+    @property
     def end(self) -> int:
         """Where the last range ends."""
         return self._starts[-1] + self._buffers[-1].size
@@ -57,15 +72,21 @@ class Reorder:
             for start, buffer in zip(self._starts, self._buffers, strict=True)
         ]
 
-    def insert(self, seq: int, chunk: Chunk) -> None:
-        """Keep what of ``[seq, seq + len(chunk))`` is new; the old text stays."""
+    def insert(self, seq: int, chunk: Chunk) -> tuple[int, int] | None:
+        """Keep what of ``[seq, seq + len(chunk))`` is new; the old text stays.
+
+        Returns the first part that was here already (RFC 2883 4.2).
+        """
         starts, buffers = self._starts, self._buffers
         end = seq + len(chunk)
         at = seq
         gaps: list[tuple[int, int]] = []
+        again: tuple[int, int] | None = None
         i = max(bisect_right(starts, seq) - 1, 0)
         while i < len(starts) and starts[i] < end:
             stop = starts[i] + buffers[i].size
+            if again is None and stop > seq:
+                again = max(starts[i], seq), min(stop, end)
             if at < starts[i]:
                 gaps.append((at, starts[i]))
             at = max(at, stop)
@@ -76,6 +97,7 @@ class Reorder:
             self._add(left, kept(chunk[left - seq : right - seq]))
         # whatever it touched is one range now
         self._heard(starts[bisect_right(starts, seq) - 1])
+        return again
 
     def _add(self, seq: int, chunk: Chunk) -> None:
         """Put text into a gap that holds all of it; join the neighbours it touches."""
@@ -94,8 +116,12 @@ class Reorder:
         if i + 1 < len(starts) and starts[i + 1] == end:
             later = buffers[i + 1]
             before += later.n_chunks
-            for each in later:
-                append(buffers[i], each)
+            if later.n_chunks > buffers[i].n_chunks:
+                later.extend_left(buffers[i])
+                buffers[i] = later
+            else:
+                for each in later:
+                    append(buffers[i], each)
             self._forget(starts[i + 1])
             del starts[i + 1], buffers[i + 1]
         self.n_chunks += buffers[i].n_chunks - before
@@ -110,23 +136,23 @@ class Reorder:
         if start in self._recent:
             self._recent.remove(start)
 
-    def pop(self, rcv_nxt: int) -> Buffer | None:
-        """The text that goes on at `rcv_nxt`, if the first range touches it."""
-        starts = self._starts
-        if not starts or starts[0] > rcv_nxt:
-            return None
-        start = starts.pop(0)
+    def pop(self) -> Buffer:
+        """The text of the first range, of which there must be one."""
         buffer = self._buffers.pop(0)
-        self._forget(start)
+        self._forget(self._starts.pop(0))
         self.size -= buffer.size
         self.n_chunks -= buffer.n_chunks
-        buffer.discard(rcv_nxt - start)
         return buffer
 
-    def blocks(self, limit: int) -> list[tuple[int, int]]:
-        """SACK blocks as on the wire, the range that grew last first (RFC 2018 4)."""
+    def blocks(self, limit: int, duplicate: int | None = None) -> list[tuple[int, int]]:
+        """SACK blocks as on the wire, the range that grew last first (RFC 2018 4); but
+        before it the one that holds the `duplicate` just reported (RFC 2883 4 (4)).
+        """
         starts, buffers = self._starts, self._buffers
         chosen = self._recent[: -limit - 1 : -1]
+        if duplicate is not None and duplicate >= starts[0]:
+            first = starts[bisect_right(starts, duplicate) - 1]
+            chosen = [first, *(start for start in chosen if start != first)][:limit]
         # after the newest were filled in, the first say most
         for start in starts[:limit]:
             if len(chosen) < limit and start not in chosen:

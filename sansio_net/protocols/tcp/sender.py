@@ -210,6 +210,10 @@ class Sender:
             self.max_snd_wnd = wnd
         return grew
 
+    def grow(self, limit: int, most: int) -> None:
+        """A buffer that the path could empty faster than it is filled."""
+        self.limit = max(self.limit, min(limit, most))
+
     def space_is_worth_telling(self) -> bool:
         """After a short send: a third of the buffer is free."""
         return self.short_send and self.space * 3 >= self.limit

@@ -33,7 +33,7 @@ def test_our_wscale(buffer: int, shift: int) -> None:
 def test_a_syn_offers_everything() -> None:
     found = parse_tcp_options(offer(TcpOptions(), 1460, 7, 0, None))
     assert found == SegmentOptions(
-        mss=1460, wscale=4, sack_permitted=True, ts_val=7, ts_ecr=0
+        mss=1460, wscale=7, sack_permitted=True, ts_val=7, ts_ecr=0
     )
 
 
@@ -43,7 +43,7 @@ def test_a_syn_ack_offers_what_the_syn_had() -> None:
     full = parse_tcp_options(offer(TcpOptions(), 1460, 7, 5, ALL))
     assert full.ts_ecr == 5
     assert full.sack_permitted
-    assert full.wscale == 4
+    assert full.wscale == 7
 
 
 def test_options_can_be_withheld() -> None:
@@ -59,7 +59,7 @@ def test_agreement() -> None:
     agreed = agree(TcpOptions(), ALL, V4)
     assert agreed.sack
     assert agreed.timestamps
-    assert (agreed.mss, agreed.snd_wscale, agreed.rcv_wscale) == (1400, 7, 4)
+    assert (agreed.mss, agreed.snd_wscale, agreed.rcv_wscale) == (1400, 7, 7)
     # both ends must scale, or nobody does
     assert agree(TcpOptions(), SegmentOptions(), V4).rcv_wscale == 0
 

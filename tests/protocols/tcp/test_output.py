@@ -17,7 +17,7 @@ def test_the_syn() -> None:
     talk.conn.connect()
     said = talk.us("S", seq=0, ack=0, wnd=65_535, data=b"")
     options = said.options
-    assert (options.mss, options.wscale, options.sack_permitted) == (1460, 4, True)
+    assert (options.mss, options.wscale, options.sack_permitted) == (1460, 7, True)
     assert options.ts_ecr == 0
     assert said.packet.info is None
     assert said.packet.csum == CSUM_PARTIAL
@@ -68,7 +68,7 @@ def test_scaled_windows() -> None:
     talk.us("S", wnd=65_535)
     talk.peer("S.", seq=0, ack=1, wnd=1000, mss=1000, wscale=3)
     assert talk.conn.sender.snd_wnd == 1000  # not scaled on a SYN
-    assert talk.us(".").wnd == 512 * 1024 >> 4
+    assert talk.us(".").wnd == 128 * 1024 >> 7
     talk.peer(".", seq=1, ack=1, wnd=1000)
     assert talk.conn.sender.snd_wnd == 8000
 

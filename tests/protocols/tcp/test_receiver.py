@@ -149,10 +149,10 @@ def test_text_beyond_the_fin_is_nothing() -> None:
 
 def test_stamps() -> None:
     made = receiver()
-    made.note_stamp(5, 1, 100)
+    made.note_stamp(5, 9, 1, 100)
     assert made.ts_recent == 5
-    made.note_stamp(6, 2, 100)  # beyond what was acknowledged
-    made.note_stamp(4, 1, 100)  # older
+    made.note_stamp(6, 9, 2, 100)  # beyond what was acknowledged
+    made.note_stamp(4, 9, 1, 100)  # older
     assert made.ts_recent == 5
     assert made.stamp_is_old(4, 100)
     day = 24 * 3600 * 10**9
