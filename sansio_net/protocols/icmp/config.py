@@ -8,6 +8,7 @@ from typing import Final
 
 from sansio_net.errors import ConnectionFailed, ConnectionRefused, Unreachable
 from sansio_net.units import MIB, SECOND
+from sansio_net.wire import icmpv6
 from sansio_net.wire.icmp import (
     PARAMETER_PROBLEM,
     PORT_UNREACHABLE,
@@ -108,5 +109,29 @@ def error_for(kind: int, code: int) -> tuple[ConnectionFailed, bool]:
         number, is_hard, text = _UNREACHABLE[code if code < len(_UNREACHABLE) else 1]
         return Unreachable(text, number), is_hard
     if kind == PARAMETER_PROBLEM:
+        return Unreachable("Protocol error", errno.EPROTO), True
+    return Unreachable("No route to host"), False
+
+
+_UNREACHABLE6: Final = (
+    (errno.ENETUNREACH, False, "Network is unreachable"),
+    (errno.EACCES, True, "Permission denied"),
+    (errno.EHOSTUNREACH, False, "No route to host"),
+    (errno.EHOSTUNREACH, False, "No route to host"),
+    (errno.ECONNREFUSED, True, "Connection refused"),
+    (errno.EACCES, True, "Permission denied"),
+    (errno.EACCES, True, "Permission denied"),
+)
+"""Linux's icmpv6_err_convert, by code."""
+
+
+def error_for6(kind: int, code: int) -> tuple[ConnectionFailed, bool]:
+    """The exception that an ICMPv6 error means, and whether it is hard."""
+    if kind == icmpv6.UNREACHABLE:
+        if code == icmpv6.PORT_UNREACHABLE:
+            return ConnectionRefused(), True
+        number, is_hard, text = _UNREACHABLE6[code if code < len(_UNREACHABLE6) else 0]
+        return Unreachable(text, number), is_hard
+    if kind == icmpv6.PARAMETER_PROBLEM:
         return Unreachable("Protocol error", errno.EPROTO), True
     return Unreachable("No route to host"), False

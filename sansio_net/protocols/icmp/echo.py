@@ -1,6 +1,7 @@
 """The ping socket: echo requests out, replies and errors in.
 
-RFC 792, RFC 1122 3.2.2.6; like Linux's `socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)`.
+RFC 792, RFC 1122 3.2.2.6, RFC 4443 4; like Linux's `socket(AF_INET, SOCK_DGRAM,
+IPPROTO_ICMP)` and its IPv6 twin in one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from sansio_net.machine import Router, Sink
 from sansio_net.packet import Packet, PacketInfo
 from sansio_net.trace import Trace
 from sansio_net.units import KIB
+from sansio_net.wire import icmpv6
 from sansio_net.wire.icmp import ECHO_REQUEST
 from sansio_net.wire.icmp import HEADER_SIZE as ICMP_HEADER_SIZE
 from sansio_net.wire.ipv4 import HEADER_SIZE, PROTO_ICMP
@@ -69,8 +71,8 @@ EchoEvent: TypeAlias = EchoReplied | EchoFailed
 
 
 class EchoSocket:
-    """One ICMP identifier. Replies and errors are events, each of them one, in the
-    order in which they came. Made by `Stack.echo_open`.
+    """One ICMP identifier, in both families. Replies and errors are events, each of
+    them one, in the order in which they came. Made by `Stack.echo_open`.
     """
 
     __slots__ = (
@@ -150,7 +152,7 @@ class EchoSocket:
         if self.closed:
             raise StateError("the socket is closed")
         destination = pack_ip(address)
-        if len(destination) != 4 or is_unspecified(destination):
+        if is_unspecified(destination):
             raise ValueError(f"not a destination: {address!r}")
         if not 0 <= sequence <= 0xFFFF:
             raise ValueError(f"sequence out of range: {sequence}")
@@ -170,13 +172,14 @@ class EchoSocket:
         if ttl is None:
             ttl = 1 if is_multicast(destination) else self.ttl  # RFC 1112 6.1
         rest = self.identifier.to_bytes(2, "big") + sequence.to_bytes(2, "big")
-        self._sending.append(
-            Packet(
-                icmp_header(ECHO_REQUEST, 0, rest, payload),
-                (payload,) if payload else (),
-                info=PacketInfo(source, destination, 0, ttl),
-            )
-        )
+        if len(destination) == 4:
+            head = icmp_header(ECHO_REQUEST, 0, rest, payload)
+        else:
+            kind = icmpv6.ECHO_REQUEST
+            head = icmpv6.build_icmpv6(kind, 0, rest, payload, source, destination)
+            payload = b""  # it is in there
+        info = PacketInfo(source, destination, 0, ttl)
+        self._sending.append(Packet(head, (payload,) if payload else (), info=info))
         self._sending_bytes += size
         self._wake()
 

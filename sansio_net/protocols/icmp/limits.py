@@ -67,6 +67,16 @@ class Limits:
             destination
         ):
             return True
+        return self._charge(destination, now)
+
+    def allow_error(self, destination: bytes, now: int) -> bool:
+        """An ICMPv6 error (RFC 4443 2.4 (f)): all kinds are limited alike."""
+        if not self._options.limited or is_loopback(destination):
+            return True
+        return self._charge(destination, now)
+
+    def _charge(self, destination: bytes, now: int) -> bool:
+        options = self._options
         common = self._common
         if common is not None and not common.has_token(now):
             return False
