@@ -196,6 +196,13 @@ def is_loopback(address: bytes) -> bool:
     return address == b"\x00" * 15 + b"\x01"
 
 
+def is_link_local(address: bytes) -> bool:
+    """169.254.0.0/16 (RFC 3927) or fe80::/10."""
+    if len(address) == 4:
+        return address[:2] == b"\xa9\xfe"
+    return address[0] == 0xFE and address[1] & 0xC0 == 0x80
+
+
 def is_unspecified(address: bytes) -> bool:
     return not any(address)
 

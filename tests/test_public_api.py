@@ -29,9 +29,18 @@ PUBLIC: dict[str, str] = {
         ResolutionFailed Resolved
     """,
     "sansio_net.protocols.icmp": """
-        EchoEvent EchoFailed EchoReplied EchoReply EchoSocket Icmp IcmpError
-        IcmpOptions IcmpRedirect TokenBucket error_for
+        EchoEvent EchoFailed EchoReplied EchoReply EchoSocket Icmp Icmp6 IcmpError
+        IcmpOptions IcmpRedirect TokenBucket error_for error_for6
     """,
+    "sansio_net.protocols.ndp": """
+        Claimed Conflict NdpConfig NdpEvent Neighbour NeighbourDiscovery NeighbourState
+        ResolutionFailed Resolved RouterLost solicited_node
+    """,
+    "sansio_net.protocols.neighbours": """
+        Claimed Conflict Deadlines Neighbour NeighbourConfig NeighbourState
+        NeighbourTable ResolutionFailed Resolved
+    """,
+    "sansio_net.protocols.slaac": "LINK_LOCAL is_reserved stable_identifier",
     "sansio_net.protocols.udp": """
         SocketSpaceFreed UdpError UdpEvent UdpOptions UdpReceived UdpSocket
     """,

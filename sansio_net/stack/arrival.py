@@ -16,17 +16,22 @@ class Arrival:
 
     start, end: the IP packet in `packet.head`, Ethernet's padding cut off. src, dst,
     tos, ttl: of the IP header. group: sent to more than one host, by its link or its
-    IP address.
+    IP address. named_at: where the IPv6 packet names its upper layer. was_fragmented:
+    with an IPv6 fragment header, be it an atomic one.
     """
 
-    __slots__ = ("dst", "end", "group", "nic", "packet", "src", "start", "tos", "ttl")
+    __slots__ = (
+        *("dst", "end", "group", "named_at", "nic", "packet", "src", "start"),
+        *("tos", "ttl", "was_fragmented"),
+    )
 
     packet: Packet
 
     def __init__(self, nic: Interface) -> None:
         self.nic = nic
         self.group = False
-        self.start = self.end = self.tos = self.ttl = 0
+        self.start = self.end = self.tos = self.ttl = self.named_at = 0
+        self.was_fragmented = False
         self.src = self.dst = b""
 
     def drop(self, reason: DropReason) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sansio_net.protocols.arp import ArpConfig
 from sansio_net.protocols.icmp import IcmpOptions
+from sansio_net.protocols.ndp import NdpConfig
 from sansio_net.protocols.reassembly import ReassemblyConfig
 from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpOptions
@@ -21,6 +22,8 @@ class StackConfig:
     that wait for one interface besides its sockets' own. max_*: bounds of the tables.
     max_orphans: closed connections that have to finish; one more is reset at once.
     resets_per_second: for segments of no connection.
+    stable_secret: what IPv6 identifiers are made from (RFC 7217); keep it, and the
+    addresses stay the same; b"": from the seed.
     """
 
     weak_host: bool = False
@@ -34,9 +37,11 @@ class StackConfig:
     max_addresses: int = 1024
     max_routes: int = 1 << 20
     max_hops: int = 1024
+    stable_secret: bytes = b""
 
     tcp: TcpOptions = field(default_factory=TcpOptions)
     udp: UdpOptions = field(default_factory=UdpOptions)
     icmp: IcmpOptions = field(default_factory=IcmpOptions)
     arp: ArpConfig = field(default_factory=ArpConfig)
+    ndp: NdpConfig = field(default_factory=NdpConfig)
     reassembly: ReassemblyConfig = field(default_factory=ReassemblyConfig)

@@ -9,18 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sansio_net.counters import DropReason
+from sansio_net.errors import WireError
 from sansio_net.packet import CSUM_NONE, Packet
 from sansio_net.protocols.icmp import EchoReply, IcmpError, IcmpRedirect
 from sansio_net.protocols.tcp import Connection, reset_for
 from sansio_net.wire import ipv4
-from sansio_net.wire.icmp import (
-    PORT_UNREACHABLE,
-    PROTOCOL_UNREACHABLE,
-    UNREACHABLE,
-)
+from sansio_net.wire.icmp import Icmp as IcmpMessage
+from sansio_net.wire.ipv6_extensions import Chain
+from sansio_net.wire.ndp import Redirect, parse_ndp
 from sansio_net.wire.tcp import FLAGS_OFFSET, RST
 
-from . import egress, faults, upkeep
+from . import egress, faults, fragments6, upkeep
 from .arrival import Arrival, Segment
 from .fragments import MORE_FRAGMENTS, unfragmented
 from .hops import redirect
@@ -110,13 +109,12 @@ def datagram_arrives(
         )
     if not sockets:
         arrival.drop(DropReason.UDP_NO_SOCKET)
-        # RFC 1122 4.1.3.1
-        faults.report(arrival, UNREACHABLE, PORT_UNREACHABLE, now)
+        faults.port_unreachable(arrival, now)
 
 
 def unknown_protocol(arrival: Arrival, now: int) -> None:
     arrival.drop(DropReason.UNKNOWN_PROTOCOL)
-    faults.report(arrival, UNREACHABLE, PROTOCOL_UNREACHABLE, now)  # RFC 1122 3.2.2.1
+    faults.protocol_unreachable(arrival, now)
 
 
 def fragment_arrives(arrival: Arrival, ihl: int, now: int) -> Packet | None:
@@ -169,9 +167,90 @@ def icmp_arrives(arrival: Arrival, at: int, now: int) -> None:
         ):
             arrival.drop(DropReason.ICMP_NOT_CONCERNING)
     elif isinstance(found, EchoReply):
-        echo = stack.socket_table.echoes.get(found.identifier)
-        if echo is None:
-            arrival.drop(DropReason.ICMP_NOT_CONCERNING)
-        else:
-            echo.reply_arrives(found.source, found.sequence, found.data, found.ttl, now)
+        _echo_reply_arrives(arrival, found, now)
     faults.pump_icmp(stack, now)
+
+
+def _echo_reply_arrives(arrival: Arrival, reply: EchoReply, now: int) -> None:
+    echo = arrival.nic.stack.socket_table.echoes.get(reply.identifier)
+    if echo is None:
+        arrival.drop(DropReason.ICMP_NOT_CONCERNING)
+    else:
+        echo.reply_arrives(reply.source, reply.sequence, reply.data, reply.ttl, now)
+
+
+# IPv6 -------------------------------------------------------------------------------
+
+
+def fragment6_arrives(arrival: Arrival, chain: Chain, now: int) -> Packet | None:
+    """RFC 8200 4.5; the whole packet once it is complete."""
+    frame, start = arrival.packet.head, arrival.start
+    stack = arrival.nic.stack
+    assert chain.fragment_at is not None
+    whole = stack.reassembler.fragment_arrives(
+        # RFC 8200 4.5: source, destination and identification name the packet
+        arrival.src + arrival.dst + chain.identification.to_bytes(4, "big"),
+        frame[start : start + chain.start],
+        chain.offset,
+        chain.more,
+        frame[start + chain.start : arrival.end],
+        now,
+    )
+    stack.deadlines.arm(stack.reassembler)
+    if stack.reassembler.pending_kinds:
+        faults.report_reassembly(stack, now)
+    if whole is None:
+        return None
+    header, payload = whole
+    top = fragments6.unfragmented(header, chain.unfragmented_at, len(payload))
+    return Packet(top + payload)
+
+
+def icmp6_arrives(arrival: Arrival, at: int, now: int) -> None:
+    nic, packet = arrival.nic, arrival.packet
+    stack = nic.stack
+    found = stack.icmp6.message_arrives(
+        packet.head,
+        at,
+        arrival.end,
+        arrival.src,
+        arrival.dst,
+        arrival.ttl,
+        arrival.tos,
+        nic.name,
+        arrival.group,
+        packet.csum != CSUM_NONE,
+        now,
+    )
+    if isinstance(found, IcmpError):
+        faults.error_arrives(arrival, found, now)
+    elif isinstance(found, EchoReply):
+        _echo_reply_arrives(arrival, found, now)
+    elif found is not None:
+        _discovery_arrives(arrival, found, now)
+    faults.pump_icmp(stack, now)
+
+
+def _discovery_arrives(arrival: Arrival, message: IcmpMessage, now: int) -> None:
+    """Neighbour discovery; listener discovery has nobody here yet."""
+    nic = arrival.nic
+    if nic.ndp is None or arrival.was_fragmented:
+        # RFC 6980 5: never believed in fragments
+        arrival.drop(DropReason.NDP_INVALID)
+        return
+    try:
+        found = parse_ndp(message)
+    except WireError:
+        arrival.drop(DropReason.NDP_MALFORMED)
+        return
+    if found is None:
+        arrival.drop(DropReason.ICMP_NOT_CONCERNING)
+        return
+    mac = arrival.packet.head[6:12]
+    valid = nic.ndp.ndp_arrives(found, arrival.src, arrival.dst, arrival.ttl, mac, now)
+    if valid and isinstance(found, Redirect):
+        if redirect(nic.stack, nic, found.destination, found.target, arrival.src):
+            nic.ndp.redirected(found, now)
+        else:
+            arrival.drop(DropReason.ICMP_NOT_CONCERNING)
+    nic.settle_neighbours(now)

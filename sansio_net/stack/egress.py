@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 from sansio_net.counters import DropReason
 from sansio_net.errors import Unreachable, WireError
 from sansio_net.packet import Packet, PacketInfo
+from sansio_net.protocols.arp import ArpCache
 from sansio_net.protocols.icmp import EchoSocket
+from sansio_net.protocols.ndp import NeighbourDiscovery
 from sansio_net.protocols.neighbours import Neighbour, NeighbourState
 from sansio_net.protocols.tcp import Connection
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.wire import ipv4, ipv6
 from sansio_net.wire.segment import flatten
 
-from . import upkeep
+from . import fragments6, upkeep
 from .fragments import DONT_FRAGMENT, fragment
 from .hops import Hop, find_hop, may_send, next_ident, source_on
 
@@ -33,16 +35,13 @@ if TYPE_CHECKING:
 def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
     """At most `limit` packets of one interface."""
     out: list[Packet] = []
-    arp, outbox, ready = nic.arp, nic.outbox, nic.ready
+    arp, ndp, outbox, ready = nic.arp, nic.ndp, nic.outbox, nic.ready
     nic.seen = 0
     while len(out) < limit:
         if arp is not None and arp.queued:
-            packet = arp.emit(now)
-            if packet is not None:
-                out.append(packet)
-            else:
-                arp.queued = False
-                nic.settle_neighbours(now)
+            _cache_speaks(nic, arp, out, now)
+        elif ndp is not None and ndp.queued:
+            _cache_speaks(nic, ndp, out, now)
         elif outbox:
             out.append(outbox.popleft())
         elif ready:
@@ -57,6 +56,17 @@ def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
         nic.tx_packets += len(out)
         nic.tx_bytes += sum(map(len, out))
     return out
+
+
+def _cache_speaks(
+    nic: Interface, cache: ArpCache | NeighbourDiscovery, out: list[Packet], now: int
+) -> None:
+    packet = cache.emit(now)
+    if packet is not None:
+        out.append(packet)
+    else:
+        cache.queued = False
+        nic.settle_neighbours(now)
 
 
 def _connection_speaks(
@@ -86,7 +96,7 @@ def _connection_speaks(
     stack.deadlines.arm(connection)
     neighbour = hop.neighbour
     if neighbour is not None and (connection.suspicious or neighbour.suspect):
-        _advise(nic, neighbour, connection, now)
+        _advise(hop, neighbour, connection, now)
     size = len(packet.head)
     for part in packet.body:
         size += len(part)
@@ -139,17 +149,15 @@ def _wait_for_neighbour(
     upkeep.settle_connection(nic.stack, connection)
 
 
-def _advise(
-    nic: Interface, neighbour: Neighbour, connection: Connection, now: int
-) -> None:
+def _advise(hop: Hop, neighbour: Neighbour, connection: Connection, now: int) -> None:
     """TCP knows whether the neighbour works (RFC 4861 7.3.1; RFC 1122 2.3.2.1)."""
-    assert nic.arp is not None
+    assert hop.cache is not None
     if connection.suspicious:
         connection.suspicious = False
-        nic.arp.advise(neighbour)
+        hop.cache.advise(neighbour)
     elif connection.forward_progress:
         connection.forward_progress = False
-        nic.arp.confirm(neighbour, now)
+        hop.cache.confirm(neighbour, now)
 
 
 def _prepend(packet: Packet, header: bytes, top: bytes) -> None:
@@ -211,9 +219,9 @@ def send(
         return
     for piece in _ip_packets(stack, nic, packet, source, protocol, info):
         if header is None:
-            assert nic.arp is not None
+            assert hop.cache is not None
             assert hop.neighbour is not None
-            nic.arp.enqueue(hop.neighbour, piece, now)
+            hop.cache.enqueue(hop.neighbour, piece, now)
         else:
             piece.head = header + piece.head
             piece.csum_start += len(header)
@@ -234,15 +242,7 @@ def _ip_packets(
     """The packet with its IP header, in fragments where it is too big (RFC 791 3.2)."""
     dst, size = info.dst, len(packet)
     if len(dst) == 16:
-        _prepend(
-            packet,
-            b"",
-            ipv6.pack_header(source, dst, protocol, size, info.ttl, info.tos),
-        )
-        if 40 + size > nic.mtu:
-            stack.tally.drop(DropReason.PACKET_TOO_BIG)
-            return []
-        return [packet]
+        return _ipv6_packets(stack, nic, packet, source, protocol, info)
     ident = next_ident(stack, dst, packet, size)
     top = ipv4.pack_header(
         source, dst, protocol, 20 + size, ident, 0, info.ttl, info.tos
@@ -257,3 +257,31 @@ def _ip_packets(
         return []
     stack.tally.count("fragmented")
     return [Packet(piece) for piece in fragment(top, whole[20:], nic.mtu)]
+
+
+def _ipv6_packets(
+    stack: Stack,
+    nic: Interface,
+    packet: Packet,
+    source: bytes,
+    protocol: int,
+    info: PacketInfo,
+) -> list[Packet]:
+    """The same for IPv6, where the source alone fragments (RFC 8200 4.5)."""
+    dst, size = info.dst, len(packet)
+    if protocol == ipv4.PROTO_ICMP:
+        protocol = ipv4.PROTO_ICMPV6  # a ping socket speaks both
+    top = ipv6.pack_header(source, dst, protocol, size, info.ttl, info.tos)
+    _prepend(packet, b"", top)
+    if 40 + size <= nic.mtu:
+        return [packet]
+    try:
+        (whole,) = flatten(packet)
+    except (WireError, ValueError):
+        stack.tally.drop(DropReason.PACKET_TOO_BIG)
+        return []
+    stack.tally.count("fragmented")
+    ident = int.from_bytes(stack.ident6.bytes(4), "big")
+    return [
+        Packet(piece) for piece in fragments6.fragment(top, whole[40:], nic.mtu, ident)
+    ]

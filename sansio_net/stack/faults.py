@@ -9,15 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sansio_net.counters import DropReason
-from sansio_net.errors import Unreachable, WireError
+from sansio_net.errors import ConnectionFailed, Unreachable, WireError
 from sansio_net.packet import Packet
-from sansio_net.protocols.icmp import IcmpError, error_for
+from sansio_net.protocols.icmp import IcmpError, error_for, error_for6
 from sansio_net.protocols.reassembly import ReassemblyTimedOut
-from sansio_net.wire import ipv4
+from sansio_net.wire import icmpv6, ipv4
 from sansio_net.wire.icmp import (
     ECHO_REQUEST,
     FRAGMENTATION_NEEDED,
     HOST_UNREACHABLE,
+    PORT_UNREACHABLE,
+    PROTOCOL_UNREACHABLE,
     REASSEMBLY_EXCEEDED,
     TIME_EXCEEDED,
     UNREACHABLE,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 MIN_PMTU: Final = 552  # no smaller path is believed: Linux's min_pmtu
+MIN_PMTU6: Final = 1280  # RFC 8201 4
 
 
 def report(
@@ -48,15 +51,52 @@ def report(
     pump_icmp(stack, now)
 
 
+def report6(
+    arrival: Arrival,
+    kind: int,
+    code: int,
+    now: int,
+    value: int = 0,
+    group_too: bool = False,
+) -> None:
+    """Send an ICMPv6 error about the packet, where RFC 4443 2.4 allows one.
+
+    value: the MTU or pointer. group_too: also when it came to a group.
+    """
+    stack = arrival.nic.stack
+    source = b"" if arrival.group else arrival.dst
+    original, rest = arrival.ip_packet(), value.to_bytes(4, "big")
+    stack.icmp6.report(
+        kind, code, original, rest, source, arrival.group, now, group_too
+    )
+    pump_icmp(stack, now)
+
+
+def port_unreachable(arrival: Arrival, now: int) -> None:
+    """RFC 1122 4.1.3.1, RFC 4443 3.1."""
+    if len(arrival.dst) == 4:
+        report(arrival, UNREACHABLE, PORT_UNREACHABLE, now)
+    else:
+        report6(arrival, icmpv6.UNREACHABLE, icmpv6.PORT_UNREACHABLE, now)
+
+
+def protocol_unreachable(arrival: Arrival, now: int) -> None:
+    """RFC 1122 3.2.2.1; RFC 8200 4: an unrecognized next header."""
+    if len(arrival.dst) == 4:
+        report(arrival, UNREACHABLE, PROTOCOL_UNREACHABLE, now)
+    else:
+        report6(arrival, icmpv6.PARAMETER_PROBLEM, 1, now, arrival.named_at)
+
+
 def pump_icmp(stack: Stack, now: int) -> None:
     """Send what ICMP wants to say: replies and errors."""
-    icmp = stack.icmp
-    while icmp.queued:
-        packet = icmp.emit(now)
-        if packet is None:
-            icmp.queued = False
-            return
-        egress.send(stack, packet, ipv4.PROTO_ICMP, now)
+    for icmp in (stack.icmp, stack.icmp6):
+        while icmp.queued:
+            packet = icmp.emit(now)
+            if packet is None:
+                icmp.queued = False
+            else:
+                egress.send(stack, packet, ipv4.PROTO_ICMP, now)
 
 
 def report_reassembly(stack: Stack, now: int) -> None:
@@ -64,7 +104,20 @@ def report_reassembly(stack: Stack, now: int) -> None:
     for event in stack.reassembler.events():
         if isinstance(event, ReassemblyTimedOut) and event.data is not None:
             # RFC 1122 3.3.2: only where fragment zero is there to be quoted
-            original, asked = event.header + bytes(event.data), event.header[16:20]
+            original = event.header + bytes(event.data)
+            if original[0] >> 4 == 6:
+                asked = original[24:40]
+                stack.icmp6.report(
+                    icmpv6.TIME_EXCEEDED,
+                    icmpv6.REASSEMBLY_EXCEEDED,
+                    original,
+                    bytes(4),
+                    asked,
+                    asked not in stack.own,
+                    now,
+                )
+                continue
+            asked = event.header[16:20]
             stack.icmp.report(
                 TIME_EXCEEDED,
                 REASSEMBLY_EXCEEDED,
@@ -95,7 +148,7 @@ def neighbour_failed(
             quoted = parse_quoted(packet.join()[packet.offset :])
         except WireError:
             continue
-        concern(nic, quoted, UNREACHABLE, HOST_UNREACHABLE, 0, now)
+        concern(nic, quoted, *error_for(UNREACHABLE, HOST_UNREACHABLE), 0, now)
 
 
 def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:
@@ -105,18 +158,28 @@ def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:
         arrival.drop(DropReason.ICMP_NOT_CONCERNING)
         return
     mtu = 0
-    if (error.type, error.code) == (UNREACHABLE, FRAGMENTATION_NEEDED):
-        mtu = max(error.mtu, MIN_PMTU)
-    if not concern(nic, quoted, error.type, error.code, mtu, now):
+    if len(quoted.source) == 16:
+        failure, hard = error_for6(error.type, error.code)
+        if error.type == icmpv6.PACKET_TOO_BIG:
+            mtu = max(error.mtu, MIN_PMTU6)
+    else:
+        failure, hard = error_for(error.type, error.code)
+        if (error.type, error.code) == (UNREACHABLE, FRAGMENTATION_NEEDED):
+            mtu = max(error.mtu, MIN_PMTU)
+    if not concern(nic, quoted, failure, hard, mtu, now):
         arrival.drop(DropReason.ICMP_NOT_CONCERNING)
 
 
 def concern(
-    nic: Interface, quoted: Quoted, kind: int, code: int, mtu: int, now: int
+    nic: Interface,
+    quoted: Quoted,
+    failure: ConnectionFailed,
+    hard: bool,
+    mtu: int,
+    now: int,
 ) -> bool:
     """Tell the sender of a quoted packet; False if there is none."""
     stack = nic.stack
-    failure, hard = error_for(kind, code)
     peer = (quoted.destination, quoted.destination_port)
     if quoted.protocol == ipv4.PROTO_TCP:
         key = upkeep.connection_key(quoted.source, quoted.source_port, *peer)
@@ -136,7 +199,11 @@ def concern(
         for socket in sockets:
             socket.error_arrives(failure, peer, hard)
         return bool(sockets)
-    if quoted.protocol == ipv4.PROTO_ICMP and quoted.icmp_type == ECHO_REQUEST:
+    asked = (quoted.protocol, quoted.icmp_type)
+    if asked in (
+        (ipv4.PROTO_ICMP, ECHO_REQUEST),
+        (ipv4.PROTO_ICMPV6, icmpv6.ECHO_REQUEST),
+    ):
         echo = stack.socket_table.echoes.get(quoted.identifier or 0)
         if echo is not None:
             echo.error_arrives(failure, quoted.destination, quoted.sequence or 0)

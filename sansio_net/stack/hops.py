@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Final
 from sansio_net.addresses import (
     BROADCAST4,
     BROADCAST_MAC,
+    is_link_local,
     is_loopback,
     is_multicast,
 )
 from sansio_net.errors import AddressNotAvailableError, Unreachable
 from sansio_net.packet import Packet
+from sansio_net.protocols.arp import ArpCache
+from sansio_net.protocols.ndp import NeighbourDiscovery
 from sansio_net.protocols.neighbours import Neighbour
 from sansio_net.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 
@@ -33,10 +36,12 @@ class Hop:
     bound: the interface that was asked for, or None. mtu: the interface's.
     to_all: it leads to every host of a subnet.
     header: the link header where no neighbour is needed (IP medium, groups), or None.
+    cache: that knows the neighbour, where one is needed.
     """
 
     __slots__ = (
         "bound",
+        "cache",
         "header",
         "mtu",
         "neighbour",
@@ -54,7 +59,10 @@ class Hop:
         self.next_hop = next_hop
         self.version = version
         self.neighbour: Neighbour | None = None
-        self.header: bytes | None = None if nic.arp is not None else b""
+        self.cache: ArpCache | NeighbourDiscovery | None = (
+            nic.arp if len(next_hop) == 4 else nic.ndp
+        )
+        self.header: bytes | None = None if self.cache is not None else b""
 
     def link_header(self, now: int) -> bytes | None:
         """None while the neighbour is not resolved; asking starts that."""
@@ -63,10 +71,10 @@ class Hop:
         neighbour = self.neighbour
         if neighbour is not None and neighbour.header is not None:
             return neighbour.header
-        arp = self.nic.arp
-        assert arp is not None
-        self.neighbour = neighbour = arp.lookup(self.next_hop, now)
-        header = neighbour.header or arp.use(neighbour, now)
+        cache = self.cache
+        assert cache is not None
+        self.neighbour = neighbour = cache.lookup(self.next_hop, now)
+        header = neighbour.header or cache.use(neighbour, now)
         self.nic.settle_neighbours(now)
         return header
 
@@ -101,14 +109,12 @@ def _new_hop(
         hop = Hop(nic, dst, version)  # a group needs no route but an interface
     else:
         via = stack.redirects.get(dst, b"") if route.via else b""
-        if not via or not route.nic.reaches(via):
+        if not via or (via != dst and not route.nic.reaches(via)):
             via = route.via
         hop = Hop(route.nic, via or dst, version)
     if group_mac is not None and hop.nic.arp is not None:
         hop.header = group_mac + hop.nic.mac + (_TYPE4 if len(dst) == 4 else _TYPE6)
     hop.to_all = group_mac is BROADCAST_MAC
-    if hop.header is None and len(hop.next_hop) != 4:
-        return None  # ARP finds IPv4 neighbours alone
     return hop
 
 
@@ -119,8 +125,11 @@ def redirect(
 
     False for one to be discarded: it must come from the gateway in use, over the
     interface in use, and name a neighbour on the same subnet. Network redirects count
-    for the one host, as 3.3.1.2 (c) has it.
+    for the one host, as 3.3.1.2 (c) has it. IPv6 adds that the better hop is a router's
+    link-local address, or the destination itself, which then is a neighbour (RFC 4861
+    8.1, 8.3).
     """
+    on_link = len(dst) == 16 and gateway == dst
     hop = find_hop(stack, dst)
     if (
         hop is None
@@ -128,7 +137,8 @@ def redirect(
         or hop.next_hop != source
         or source == dst
         or gateway in stack.own
-        or not nic.reaches(gateway)
+        or (len(dst) == 16 and not on_link and not is_link_local(gateway))
+        or not (on_link or nic.reaches(gateway))
     ):
         return False
     redirects = stack.redirects

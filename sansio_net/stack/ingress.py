@@ -20,7 +20,7 @@ from sansio_net.addresses import (
 from sansio_net.counters import DropReason
 from sansio_net.errors import WireError
 from sansio_net.packet import COPY_BELOW, CSUM_NONE, Medium, Packet
-from sansio_net.wire import ipv4, ipv6, tcp, udp
+from sansio_net.wire import icmpv6, ipv4, ipv6, tcp, udp
 from sansio_net.wire.arp import parse_arp
 from sansio_net.wire.ethernet import (
     ETHERTYPE_ARP,
@@ -28,8 +28,14 @@ from sansio_net.wire.ethernet import (
     ETHERTYPE_IPV6,
     ETHERTYPE_VLAN,
 )
+from sansio_net.wire.ipv6_extensions import (
+    EXTENSIONS,
+    NO_NEXT_HEADER,
+    ParameterProblem,
+    walk,
+)
 
-from . import delivery, upkeep
+from . import delivery, faults, upkeep
 from .arrival import Arrival, Segment
 
 if TYPE_CHECKING:
@@ -191,7 +197,7 @@ def _options_allowed(arrival: Arrival, at: int, ihl: int) -> bool:
 
 
 def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:
-    """RFC 8200's basic header; extension headers are unknown next headers."""
+    """RFC 8200 3 and 4: validate, find out whether it is for us, walk its headers."""
     frame = arrival.packet.head
     if len(frame) - at < 40:
         arrival.drop(DropReason.IP_TRUNCATED)
@@ -206,8 +212,35 @@ def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:
     arrival.start, arrival.end = at, at + 40 + length
     arrival.src, arrival.dst, arrival.ttl = src, dst, ttl
     arrival.tos = first >> 20 & 0xFF
-    if classify(arrival):
+    if not classify(arrival):
+        return
+    if protocol not in EXTENSIONS:
+        arrival.named_at = 6
         transport_arrives(arrival, protocol, at + 40, now)
+        return
+    try:
+        chain = walk(frame, at, arrival.end)
+    except ParameterProblem as problem:
+        arrival.drop(DropReason.IP_BAD_OPTIONS)
+        kind, where = icmpv6.PARAMETER_PROBLEM, problem.pointer
+        faults.report6(arrival, kind, problem.code, now, where, problem.multicast_too)
+        return
+    except WireError:
+        arrival.drop(DropReason.IP_BAD_OPTIONS)
+        return
+    if chain.is_fragment:
+        whole = delivery.fragment6_arrives(arrival, chain, now)
+        if whole is not None:
+            arrival.packet = whole
+            arrival.was_fragmented = True
+            ipv6_arrives(arrival, 0, now)
+            arrival.was_fragmented = False
+        return
+    arrival.named_at = chain.named_at
+    was_whole = not arrival.was_fragmented
+    arrival.was_fragmented = not was_whole or chain.fragment_at is not None
+    transport_arrives(arrival, chain.protocol, at + chain.start, now)
+    arrival.was_fragmented = not was_whole
 
 
 def classify(arrival: Arrival) -> bool:
@@ -243,7 +276,7 @@ def classify(arrival: Arrival) -> bool:
         return True
     if is_multicast(dst):
         arrival.group = True
-        if dst == b"\xe0\x00\x00\x01":  # all systems: every host is in (RFC 1112 4)
+        if dst in nic.groups:
             return True
     elif (
         stack.config.weak_host
@@ -266,6 +299,10 @@ def transport_arrives(arrival: Arrival, protocol: int, at: int, now: int) -> Non
         udp_arrives(arrival, at, now)
     elif protocol == ipv4.PROTO_ICMP and len(arrival.dst) == 4:
         delivery.icmp_arrives(arrival, at, now)
+    elif protocol == ipv4.PROTO_ICMPV6 and len(arrival.dst) == 16:
+        delivery.icmp6_arrives(arrival, at, now)
+    elif protocol == NO_NEXT_HEADER and len(arrival.dst) == 16:
+        arrival.nic.stack.tally.count("ipv6.no_next_header")  # RFC 8200 4.7
     else:
         delivery.unknown_protocol(arrival, now)
 

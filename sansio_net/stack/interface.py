@@ -26,21 +26,17 @@ from sansio_net.addresses import (
 from sansio_net.counters import DropReason
 from sansio_net.entropy import Entropy
 from sansio_net.errors import LimitError, StateError
+from sansio_net.machine import earliest
 from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.protocols.arp import ArpCache
-from sansio_net.protocols.neighbours import (
-    Claimed,
-    Conflict,
-    ResolutionFailed,
-    Resolved,
-)
+from sansio_net.protocols.ndp import NeighbourDiscovery
+from sansio_net.protocols.slaac import LINK_LOCAL, stable_identifier
 from sansio_net.protocols.tcp import Connection
 
-from . import egress, faults, ingress, upkeep
+from . import egress, ingress, neighbours, upkeep
 from .deadlines import Entry
 from .events import (
     AddressAdded,
-    AddressConflict,
     AddressRemoved,
     LinkDown,
     LinkUp,
@@ -50,15 +46,18 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 MIN_MTU: Final = 68  # RFC 791 3.2: every internet module must forward 68 octets
+MIN_MTU6: Final = 1280  # RFC 8200 5
 MAX_MTU: Final = 65535
+ALL_NODES: Final = bytes.fromhex("ff020000000000000000000000000001")
 
 InterfaceAddress: TypeAlias = str | IPv4Interface | IPv6Interface
 
 
 @dataclass(slots=True)
 class Address:
-    """An address of an interface. `usable` is False while RFC 5227 probes for it, which
-    it does whenever a link comes up if `probe` was asked for.
+    """An address of an interface. `usable` is False while the link is asked whether
+    somebody has it (RFC 5227, RFC 4862 5.4), which happens whenever a link comes up if
+    `probe` was asked for.
     """
 
     ip: bytes
@@ -89,6 +88,7 @@ class Interface:
         "arp",
         "broadcasts",
         "capabilities",
+        "groups",
         "has_carrier",
         "index",
         "is_loopback",
@@ -98,6 +98,7 @@ class Interface:
         "medium",
         "mtu",
         "name",
+        "ndp",
         "outbox",
         "parked",
         "ready",
@@ -144,12 +145,22 @@ class Interface:
         # so many in `ready` know that nothing can leave by these routes
         self.seen = self.seen_version = 0
         self.rx_packets = self.rx_bytes = self.tx_packets = self.tx_bytes = 0
+        # groups we listen to, and how often each was joined
+        self.groups: dict[bytes, int] = {ALL_NODES: 1, b"\xe0\0\0\1": 1}
         self.arp: ArpCache | None = None
+        self.ndp: NeighbourDiscovery | None = None
         if self.medium is Medium.ETHERNET:
             self.arp = ArpCache(
                 mac,
                 config=stack.config.arp,
                 entropy=stack.entropy.child(f"arp.{index}"),
+                counters=stack.tally,
+                trace=stack.trace,
+            )
+            self.ndp = NeighbourDiscovery(
+                mac,
+                config=stack.config.ndp,
+                entropy=stack.entropy.child(f"ndp.{index}"),
                 counters=stack.tally,
                 trace=stack.trace,
             )
@@ -181,12 +192,15 @@ class Interface:
 
     def wants(self) -> bool:
         """Would `transmit` give something, or does a verb wait for its first `now`?"""
-        arp = self.arp
-        if arp is not None and arp.pending_kinds:
-            return True  # flush() found senders that wait: see settle_neighbours
+        caches = neighbours.caches(self)
+        for cache in caches:
+            if cache.pending_kinds:
+                return True  # flush() found senders that wait: see settle_neighbours
         if self.blocked():
             return self.has_unaware()
-        return bool(self.ready or self.outbox or (arp is not None and arp.queued))
+        if self.ready or self.outbox:
+            return True
+        return any(cache.queued for cache in caches)
 
     def has_unaware(self) -> bool:
         """Did somebody come to send who does not know that nothing can leave?"""
@@ -221,30 +235,25 @@ class Interface:
             self.stack.routes.version += 1  # routes over a downed interface are dead
             if not after:
                 self.discard_output()
-                if self.arp is not None:
-                    self.arp.flush()  # who is there when the link returns is unknown
+                neighbours.flush(self)
             self.stack.report(LinkUp(self) if after else LinkDown(self))
-            if after and self.arp is not None:
-                self._claim_again(self.arp)
-
-    def _claim_again(self, arp: ArpCache) -> None:
-        """Another network may lie behind the link: RFC 5227 2.1, 2.3."""
-        for address in self.addresses:
-            if address.probe and address.usable:
-                address.usable = False
-                self._disuse(address)
-                self.stack.report(AddressRemoved(self, str(address)))
-            arp.claim(address.ip, probe=address.probe)
+            if after:
+                neighbours.claim_again(self)
 
     def set_mtu(self, mtu: int) -> None:
-        """Raises ValueError outside 68..65535."""
+        """Raises ValueError outside 68..65535, with IPv6 below 1280."""
         self._check_present()
-        self.mtu = _checked_mtu(mtu)
+        speaks_ipv6 = any(len(one.ip) == 16 for one in self.addresses)
+        self.mtu = _checked_mtu(mtu, MIN_MTU6 if speaks_ipv6 else MIN_MTU)
         self.stack.routes.version += 1
 
-    def add_address(self, address: InterfaceAddress, *, probe: bool = False) -> None:
-        """``"10.0.0.2/24"``: usable at once and announced, or after RFC 5227's probes.
+    def add_address(
+        self, address: InterfaceAddress, *, probe: bool | None = None
+    ) -> None:
+        """``"10.0.0.2/24"``: usable at once and announced, or, with `probe`, once
+        nobody says that it is his (RFC 5227; RFC 4862 5.4). None: IPv6's are probed.
 
+        The first IPv6 address brings a link-local one (RFC 4291 2.8, by RFC 7217).
         Reports AddressAdded when usable. Raises ValueError, StateError for an address
         that is there already, LimitError.
         """
@@ -259,17 +268,26 @@ class Interface:
         limit = self.stack.config.max_addresses
         if len(self.addresses) >= limit and not self.is_loopback:
             raise LimitError(f"{self.name} has its maximum of addresses")
-        if len(ip) == 16 and self.arp is not None:
-            raise StateError("IPv6 on Ethernet needs neighbour discovery: not done yet")
+        if len(ip) == 16:
+            _checked_mtu(self.mtu, MIN_MTU6)
+        if probe is None:
+            probe = len(ip) == 16
         probe = probe and self.arp is not None
         added = Address(ip, prefixlen, False, directed_broadcast(ip, prefixlen), probe)
-        if self.arp is not None:
-            self.arp.claim(ip, probe=probe)
+        neighbours.claim(self, added)
         self.addresses.append(added)
         if not probe:
-            self._use(added)
+            self.use(added)
+        if len(ip) == 16 and self.ndp is not None:
+            self._ensure_link_local(probe)
 
-    def _use(self, address: Address) -> None:
+    def _ensure_link_local(self, probe: bool) -> None:
+        if not neighbours.has_link_local(self):
+            secret = self.stack.stable_secret
+            identifier = stable_identifier(LINK_LOCAL, self.name, secret)
+            self.add_address(f"{format_ip(LINK_LOCAL + identifier)}/64", probe=probe)
+
+    def use(self, address: Address) -> None:
         address.usable = True
         self.local[address.ip] = address
         if address.broadcast is not None:
@@ -292,13 +310,13 @@ class Interface:
         else:
             raise StateError(f"{self.name} does not have {format_ip(ip)}")
         self.addresses.remove(known)
-        if self.arp is not None:
-            self.arp.release(ip)
+        neighbours.release(self, ip)
         if known.usable:
-            self._disuse(known)
+            self.disuse(known)
         self.stack.report(AddressRemoved(self, str(known)))
 
-    def _disuse(self, address: Address) -> None:
+    def disuse(self, address: Address) -> None:
+        address.usable = False
         stack = self.stack
         del self.local[address.ip]
         if stack.own.get(address.ip) is self:
@@ -338,33 +356,21 @@ class Interface:
                 first = first or address.ip
         return first
 
-    def settle_neighbours(self, now: int) -> None:
-        """Act on what the ARP cache found out; call it after all that feeds it."""
-        arp, stack = self.arp, self.stack
-        assert arp is not None
-        stack.deadlines.arm(self)
-        if not arp.pending_kinds:
-            return
-        for event in arp.events():
-            if isinstance(event, Resolved):
-                self.ready.extend(self.parked.pop(event.ip, {}).values())
-            elif isinstance(event, ResolutionFailed):
-                faults.neighbour_failed(stack, self, event.ip, event.packets, now)
-            elif isinstance(event, Claimed):
-                for address in self.addresses:
-                    if address.ip == event.ip and not address.usable:
-                        self._use(address)
-            elif isinstance(event, Conflict):
-                self._conflict(event)
+    def join(self, group: bytes) -> None:
+        """Listen to a group; as often as it is left again."""
+        self.groups[group] = self.groups.get(group, 0) + 1
 
-    def _conflict(self, event: Conflict) -> None:
-        for address in self.addresses:
-            if address.ip == event.ip:
-                mac = format_mac(event.mac)
-                self.stack.report(AddressConflict(self, str(address), mac))
-                if event.lost:  # RFC 5227 2.1.1, 2.4: never used, or given up
-                    self.remove_address(str(address))
-                return
+    def leave(self, group: bytes) -> None:
+        n = self.groups.get(group, 0) - 1
+        if n > 0:
+            self.groups[group] = n
+        else:
+            self.groups.pop(group, None)
+
+    def settle_neighbours(self, now: int) -> None:
+        """Act on what the neighbour caches found out; call it after all that feeds
+        them."""
+        neighbours.settle(self, now)
 
     def discard_output(self) -> None:
         """What is finished is lost, as on a cable that was pulled."""
@@ -397,14 +403,14 @@ class Interface:
                     pass
         self.seen, self.seen_version = len(ready), stack.routes.version
 
-    # -- the interface stands for its ARP cache in the Stack's heap of deadlines
+    # -- the interface stands for its neighbour caches in the Stack's heap of deadlines
 
     def deadline(self) -> int | None:
-        return self.arp.deadline() if self.arp is not None else None
+        return earliest(*(cache.deadline() for cache in neighbours.caches(self)))
 
     def handle_timeout(self, now: int) -> None:
-        assert self.arp is not None
-        self.arp.handle_timeout(now)
+        for cache in neighbours.caches(self):
+            cache.handle_timeout(now)
         self.settle_neighbours(now)
 
 
@@ -420,7 +426,7 @@ def mac_of(mac: str | bytes | None, entropy: Entropy) -> bytes:
     return packed
 
 
-def _checked_mtu(mtu: int) -> int:
-    if not MIN_MTU <= mtu <= MAX_MTU:
-        raise ValueError(f"an MTU is {MIN_MTU} to {MAX_MTU} bytes, not {mtu}")
+def _checked_mtu(mtu: int, least: int = MIN_MTU) -> int:
+    if not least <= mtu <= MAX_MTU:
+        raise ValueError(f"an MTU is {least} to {MAX_MTU} bytes, not {mtu}")
     return mtu

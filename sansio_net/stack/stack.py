@@ -14,6 +14,7 @@ from typing import Any, Final
 from sansio_net.addresses import (
     Endpoints,
     SocketAddress,
+    pack_interface,
     pack_ip,
 )
 from sansio_net.counters import Counters
@@ -21,7 +22,7 @@ from sansio_net.entropy import Entropy
 from sansio_net.errors import StateError, Unreachable
 from sansio_net.machine import ASAP, earliest, restore_state, versioned_state
 from sansio_net.packet import Capabilities, Medium, Packet
-from sansio_net.protocols.icmp import EchoSocket, Icmp
+from sansio_net.protocols.icmp import EchoSocket, Icmp, Icmp6
 from sansio_net.protocols.reassembly import Reassembler
 from sansio_net.protocols.tcp import Connection, IsnGenerator, Listener, TimeWaitTable
 from sansio_net.protocols.tcp.options import TcpOptions
@@ -30,7 +31,7 @@ from sansio_net.protocols.tcp.reset import ResetLimit
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.trace import Trace
 
-from . import faults, opening, upkeep
+from . import faults, neighbours, opening, upkeep
 from .closing import Closing
 from .config import StackConfig
 from .deadlines import Deadlines
@@ -38,7 +39,7 @@ from .events import Event, Report, Reports, StackClosed
 from .hops import IDENT_BUCKETS, Hop
 from .interface import Interface, InterfaceAddress, mac_of
 from .routes import RouteTable, make_route
-from .sockets import SocketTable
+from .sockets import SocketRouter, SocketTable
 
 LO_BATCH: Final = 64  # packets that handle_timeout delivers from lo
 
@@ -65,6 +66,8 @@ class Stack:
         "entropy",
         "hops",
         "icmp",
+        "icmp6",
+        "ident6",
         "idents",
         "isn",
         "lo",
@@ -76,6 +79,7 @@ class Stack:
         "resets",
         "routes",
         "socket_table",
+        "stable_secret",
         "tally",
         "time_wait",
         "touched",
@@ -107,6 +111,16 @@ class Stack:
         self.icmp = Icmp(
             config.icmp, self.entropy.child("icmp"), self.tally, self.trace
         )
+        self.icmp6 = Icmp6(
+            config.icmp,
+            self.entropy.child("icmp6"),
+            SocketRouter(self),
+            self.tally,
+            self.trace,
+        )
+        self.stable_secret = config.stable_secret or self.entropy.child("stable").bytes(
+            32
+        )
         self.reassembler = Reassembler(
             config.reassembly, counters=self.tally, trace=self.trace
         )
@@ -118,6 +132,7 @@ class Stack:
             int.from_bytes(self.entropy.child(f"ipid.{n}").bytes(2), "big")
             for n in range(IDENT_BUCKETS)
         ]
+        self.ident6 = self.entropy.child("ipid6")  # RFC 7739 5.3: at random
         self._last_id = 0
         self._closing = Closing()
         self._interfaces: dict[str, Interface] = {}
@@ -158,7 +173,7 @@ class Stack:
             if part is self.reassembler:
                 faults.report_reassembly(self, now)
         for nic in self._interfaces.values():
-            if nic.arp is not None and nic.arp.pending_kinds:
+            if any(cache.pending_kinds for cache in neighbours.caches(nic)):
                 nic.settle_neighbours(now)
             if nic.blocked() and nic.has_unaware():
                 nic.note_blocked(now)
@@ -205,12 +220,14 @@ class Stack:
         mtu: int | None = None,
         capabilities: Capabilities | None = None,
         probe: bool = False,
+        dad: bool = True,
     ) -> Interface:
         """A new interface, up; "eth0", "eth1", ... by default.
 
         mac: by default locally administered and from the entropy. mtu: the device's
-        by default. probe: the addresses are used after RFC 5227's probes. Raises
-        StateError for a name that is taken, ValueError.
+        by default. probe: IPv4 addresses are used after RFC 5227's probes. dad: IPv6
+        addresses after duplicate address detection (RFC 4862 5.4). Raises StateError
+        for a name that is taken, ValueError.
         """
         self._check_open()
         capabilities = capabilities if capabilities is not None else Capabilities()
@@ -229,7 +246,8 @@ class Stack:
         self.routes.version += 1
         try:
             for address in addresses:
-                nic.add_address(address, probe=probe)
+                size = len(pack_interface(address)[0])
+                nic.add_address(address, probe=probe if size == 4 else dad)
         except Exception:
             self.remove_interface(nic)
             self._reports.drop(nic)

@@ -6,7 +6,6 @@ import errno
 
 import pytest
 
-from sansio_net import Capabilities, Medium
 from sansio_net.addresses import pack_ip
 from sansio_net.errors import AddressNotAvailableError, Unreachable
 from sansio_net.stack import EchoFailed, StackConfig, UdpError
@@ -133,19 +132,6 @@ def test_an_answer_nobody_could_take_concerns_no_ping_of_ours() -> None:
     reply = build_icmp(ECHO_REPLY, 0, b"\0\0\0\x05", b"hello")
     bench.settle(ethernet(ipv4_packet(reply, 1)))
     assert bench.kinds()[-1] == "EchoReplied"
-
-
-def test_ipv6_has_no_neighbours_on_ethernet_yet() -> None:
-    bench = Bench()
-    capabilities = Capabilities(medium=Medium.IP)
-    bench.stack.add_interface(addresses=["fd00::2/64"], capabilities=capabilities)
-    bench.stack.add_route("fd01::/64", nic=bench.nic)
-    sock = bench.stack.udp_bind(("fd00::2", 5))
-    with pytest.raises(Unreachable):
-        sock.send_to(b"x", ("fd01::1", 9))
-    with pytest.raises(Unreachable):
-        bench.stack.tcp_connect(("fd01::1", 9), local=("fd00::2", 0))
-    bench.settle()
 
 
 def test_a_connected_socket_sends_from_where_it_is_bound() -> None:

@@ -285,12 +285,18 @@ def test_another_release_refuses_the_pickle() -> None:
         Stack.__new__(Stack).__setstate__((version + 1, slots))
 
 
-def test_ipv6_needs_no_neighbours_on_an_ip_medium() -> None:
+def test_ipv6_needs_a_link_of_1280_bytes() -> None:
+    """RFC 8200 5"""
     stack = seeded()
-    nic = stack.add_interface(capabilities=Capabilities(medium=Medium.IP))
+    capabilities = Capabilities(medium=Medium.IP)
+    nic = stack.add_interface(capabilities=capabilities, mtu=1279)
+    with pytest.raises(ValueError, match="1280"):
+        nic.add_address("fd00::2/64")
+    nic.set_mtu(1280)
     nic.add_address("fd00::2/64")
-    with pytest.raises(StateError, match="IPv6"):
-        stack.add_interface().add_address("fd00::3/64")
+    assert [str(one) for one in nic.addresses] == ["fd00::2/64"]
+    with pytest.raises(ValueError, match="1280"):
+        nic.set_mtu(1000)
 
 
 def test_an_aborted_connect_is_forgotten_while_its_neighbour_is_sought() -> None:

@@ -1,0 +1,117 @@
+"""What an interface and its neighbour caches tell each other, both families alike.
+
+ARP claims and resolves IPv4 addresses, neighbour discovery IPv6's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from sansio_net.addresses import format_mac, is_link_local
+from sansio_net.protocols.arp import ArpCache
+from sansio_net.protocols.ndp import NeighbourDiscovery, RouterLost, solicited_node
+from sansio_net.protocols.neighbours import (
+    Claimed,
+    Conflict,
+    ResolutionFailed,
+    Resolved,
+)
+
+from . import faults
+from .events import AddressConflict, AddressRemoved
+from .hops import forget_gateway
+
+if TYPE_CHECKING:
+    from .interface import Address, Interface
+
+Cache: TypeAlias = ArpCache | NeighbourDiscovery
+
+
+def caches(nic: Interface) -> tuple[Cache, ...]:
+    """() where the medium has no link addresses."""
+    if nic.arp is None or nic.ndp is None:
+        return ()
+    return nic.arp, nic.ndp
+
+
+def cache_for(nic: Interface, ip: bytes) -> Cache | None:
+    return nic.arp if len(ip) == 4 else nic.ndp
+
+
+def claim(nic: Interface, address: Address) -> None:
+    """Raises LimitError."""
+    ip = address.ip
+    cache = cache_for(nic, ip)
+    if cache is not None:
+        cache.claim(ip, probe=address.probe)
+    if len(ip) == 16:
+        # RFC 4862 5.4.2: before the address is ours
+        nic.join(solicited_node(ip))
+
+
+def release(nic: Interface, ip: bytes) -> None:
+    cache = cache_for(nic, ip)
+    if cache is not None:
+        cache.release(ip)
+    if len(ip) == 16:
+        nic.leave(solicited_node(ip))
+
+
+def claim_again(nic: Interface) -> None:
+    """Another network may lie behind the link: RFC 5227 2.1, 2.3; RFC 4862 5.4."""
+    for address in nic.addresses:
+        cache = cache_for(nic, address.ip)
+        if cache is None:
+            continue
+        if address.probe and address.usable:
+            nic.disuse(address)
+            nic.stack.report(AddressRemoved(nic, str(address)))
+        cache.claim(address.ip, probe=address.probe)
+
+
+def flush(nic: Interface) -> None:
+    """The link is gone: who is there when it returns is unknown."""
+    for cache in caches(nic):
+        cache.flush()
+
+
+def settle(nic: Interface, now: int) -> None:
+    """Act on what the caches found out; call it after all that feeds one."""
+    nic.stack.deadlines.arm(nic)
+    for cache in caches(nic):
+        if cache.pending_kinds:
+            for event in cache.events():
+                _act(nic, event, now)
+
+
+def _act(
+    nic: Interface,
+    event: Resolved | ResolutionFailed | Claimed | Conflict | RouterLost,
+    now: int,
+) -> None:
+    if isinstance(event, Resolved):
+        nic.ready.extend(nic.parked.pop(event.ip, {}).values())
+    elif isinstance(event, ResolutionFailed):
+        faults.neighbour_failed(nic.stack, nic, event.ip, event.packets, now)
+    elif isinstance(event, Claimed):
+        for address in nic.addresses:
+            if address.ip == event.ip and not address.usable:
+                nic.use(address)
+    elif isinstance(event, Conflict):
+        _conflict(nic, event)
+    else:
+        forget_gateway(nic.stack, event.ip)
+
+
+def _conflict(nic: Interface, event: Conflict) -> None:
+    for address in nic.addresses:
+        if address.ip == event.ip:
+            mac = format_mac(event.mac)
+            nic.stack.report(AddressConflict(nic, str(address), mac))
+            if event.lost:  # RFC 5227 2.1.1, 2.4: never used, or given up
+                nic.remove_address(str(address))
+            return
+
+
+def has_link_local(nic: Interface) -> bool:
+    return any(is_link_local(one.ip) for one in nic.addresses if len(one.ip) == 16)

@@ -1,0 +1,324 @@
+"""IPv6 in a stack: two of them on one Ethernet, and frames made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from sansio_net import Capabilities, Entropy, Packet
+from sansio_net.addresses import pack_ip, pack_mac
+from sansio_net.protocols.icmp import EchoReplied
+from sansio_net.protocols.ndp import NdpConfig, solicited_node
+from sansio_net.protocols.ndp.frames import frame
+from sansio_net.stack import Stack, StackConfig
+from sansio_net.stack.events import (
+    Accepted,
+    AddressAdded,
+    AddressConflict,
+    DataReceived,
+    Event,
+    UdpError,
+    UdpReceived,
+)
+from sansio_net.units import MILLISECOND, SECOND
+from sansio_net.wire import icmpv6, ipv6, ndp
+from sansio_net.wire.checksum import checksum, pseudo_sum
+from sansio_net.wire.icmpv6 import build_icmpv6, parse_icmpv6
+from sansio_net.wire.ipv6_extensions import build_fragment, build_options
+from sansio_net.wire.segment import flatten
+from sansio_net.wire.udp import build_udp
+
+MAC_A, MAC_B = pack_mac("02:00:00:00:00:0a"), pack_mac("02:00:00:00:00:0b")
+A, B, PEER = map(pack_ip, ("fd00::a", "fd00::b", "fd00::1"))
+NONE = bytes(16)
+
+
+class Wire:
+    """Two stacks on one cable; a third hand may put frames on it."""
+
+    def __init__(self, dad: bool = False, mtu: int = 1500) -> None:
+        self.now = SECOND
+        self.stacks = []
+        self.events: list[list[Event]] = [[], []]
+        self.seen: list[bytes] = []
+        for n, (mac, address) in enumerate([(MAC_A, "fd00::a"), (MAC_B, "fd00::b")]):
+            stack = Stack(StackConfig(), Entropy.of(n).bytes(32))
+            stack.add_interface(
+                mac=mac,
+                addresses=[f"{address}/64"],
+                capabilities=Capabilities(mtu=mtu),
+                dad=dad,
+            )
+            self.stacks.append(stack)
+        self.settle()
+
+    def settle(self, *to_a: bytes | Packet) -> list[bytes]:
+        """Turns until nothing moves; what A sent."""
+        from_a: list[bytes] = []
+        arriving: list[list[bytes | Packet]] = [list(to_a), []]
+        for _ in range(200):
+            leaving: list[list[bytes | Packet]] = [[], []]
+            for n, stack in enumerate(self.stacks):
+                if arriving[n]:
+                    stack.receive(arriving[n], self.now)
+                stack.handle_timeout(self.now)
+                while events := stack.events():
+                    self.events[n] += events
+                for packet in stack.transmit(self.now):
+                    leaving[1 - n] += flatten(packet)
+            from_a += [bytes(one) for one in leaving[1]]  # type: ignore[arg-type]
+            self.seen += [bytes(one) for side in leaving for one in side]  # type: ignore[arg-type]
+            arriving = leaving
+            if not any(leaving):
+                return from_a
+        raise AssertionError("never idle")
+
+    def wait(self, delay: int) -> list[bytes]:
+        out, end = self.settle(), self.now + delay
+        while True:
+            dues = [stack.next_timeout() for stack in self.stacks]
+            due = min((at for at in dues if at is not None), default=end + 1)
+            if due > end:
+                self.now = end
+                return out
+            self.now = max(self.now, due)
+            out += self.settle()
+
+    def dropped(self, reason: str) -> int:
+        return self.stacks[0].counters().get(f"drop.{reason}", 0)
+
+
+def to_a(next_header: int, body: bytes, source: bytes = B, dst: bytes = A) -> bytes:
+    header = ipv6.build_ipv6(source, dst, next_header, len(body))
+    return MAC_A + MAC_B + b"\x86\xdd" + header + body
+
+
+def udp_to_a(data: bytes, port: int = 7) -> bytes:
+    """With its checksum."""
+    segment = build_udp(9, port, len(data)) + data
+    check = checksum(segment, pseudo_sum(B, A, 17, len(segment)))
+    return build_udp(9, port, len(data), check) + data
+
+
+def error_from_a(wire: Wire, *frames: bytes | Packet) -> tuple[int, int, int]:
+    """Type, code and pointer of the one ICMPv6 error that A answers with."""
+    errors = []
+    for sent in wire.settle(*frames):
+        header = ipv6.parse_ipv6(sent, 14)
+        if header.next_header == 58:
+            message = parse_icmpv6(
+                sent, 54, len(sent), header.source, header.destination
+            )
+            if icmpv6.is_error(message.type):
+                rest = int.from_bytes(message.rest, "big")
+                errors.append((message.type, message.code, rest))
+    (error,) = errors
+    return error
+
+
+def test_udp_both_ways_and_back() -> None:
+    wire = Wire()
+    a, b = wire.stacks
+    server = b.udp_bind(("fd00::b", 7))
+    client = a.udp_bind(("fd00::a", 0))
+    client.send_to(b"hello", ("fd00::b", 7))
+    wire.settle()
+    datagram = server.receive()
+    assert datagram is not None
+    assert datagram.data == b"hello"
+    server.send_to(b"back", datagram.source)
+    wire.settle()
+    assert any(isinstance(event, UdpReceived) for event in wire.events[0])
+
+
+def test_tcp_and_the_neighbour_is_confirmed_by_it() -> None:
+    wire = Wire()
+    a, b = wire.stacks
+    b.tcp_listen(("", 80))
+    client = a.tcp_connect(("fd00::b", 80))
+    wire.settle()
+    client.send(bytes(100_000))
+    wire.wait(SECOND)
+    (accepted,) = [one for one in wire.events[1] if isinstance(one, Accepted)]
+    assert accepted.conn.pending == 100_000
+    assert any(isinstance(event, DataReceived) for event in wire.events[1])
+    assert client.info().snd_mss in (1428, 1440)
+
+
+def test_ping_by_link_local_address() -> None:
+    wire = Wire()
+    a, b = wire.stacks
+    (nic,) = [nic for nic in b.interfaces() if nic.name == "eth0"]
+    address = str(nic.addresses[1]).partition("/")[0]
+    assert address.startswith("fe80::")
+    echo = a.echo_open()
+    echo.send_to(address, 1, b"data")
+    wire.settle()
+    (reply,) = [one for one in wire.events[0] if isinstance(one, EchoReplied)]
+    assert (reply.source, reply.data, reply.ttl) == (address, b"data", 64)
+
+
+def test_addresses_are_checked_first() -> None:
+    wire = Wire(dad=True)
+    added = [event for event in wire.events[0] if isinstance(event, AddressAdded)]
+    assert added == []
+    wire.wait(5 * SECOND)
+    added = [event for event in wire.events[0] if isinstance(event, AddressAdded)]
+    assert len(added) == 2
+    probes = [one for one in wire.seen if one[54] == 135 and one[22:38] == NONE]
+    assert len(probes) == 4
+
+
+def test_a_duplicate_is_not_used() -> None:
+    wire = Wire()
+    a = wire.stacks[0]
+    (nic,) = [nic for nic in a.interfaces() if nic.name == "eth0"]
+    nic.add_address("fd00::b/64")
+    wire.wait(5 * SECOND)
+    conflicts = [one for one in wire.events[0] if isinstance(one, AddressConflict)]
+    assert len(conflicts) == 1
+    assert "fd00::b/64" not in [str(one) for one in nic.addresses]
+
+
+def test_stable_addresses() -> None:
+    """RFC 7217: the same secret, the same address."""
+
+    def link_local(secret: bytes, seed: int) -> str:
+        config = StackConfig(stable_secret=secret, ndp=NdpConfig(dad_transmits=0))
+        stack = Stack(config, Entropy.of(seed).bytes(32))
+        nic = stack.add_interface(addresses=["fd00::2/64"])
+        return str(nic.addresses[1])
+
+    first = link_local(b"secret", 1)
+    assert first == link_local(b"secret", 2)
+    assert first != link_local(b"other", 1)
+
+
+def test_large_datagrams_in_fragments() -> None:
+    wire = Wire(mtu=1280)
+    a, b = wire.stacks
+    server = b.udp_bind(("", 7))
+    data = Entropy.of(3).bytes(5000)
+    a.udp_bind(("", 0)).send_to(data, ("fd00::b", 7))
+    sent = wire.settle()
+    fragments = [one for one in sent if one[20] == 44]
+    assert len(fragments) == 5
+    assert max(map(len, fragments)) <= 1280 + 14
+    datagram = server.receive()
+    assert datagram is not None
+    assert datagram.data == data
+
+
+def test_options_and_their_answers() -> None:
+    wire = Wire()
+    wire.stacks[0].udp_bind(("", 7))
+    body = udp_to_a(b"x")
+    wire.settle(to_a(60, build_options(17, [(0x1E, b"")]) + body))
+    assert any(isinstance(event, UdpReceived) for event in wire.events[0])
+    assert error_from_a(wire, to_a(60, build_options(17, [(0xC2, b"")]) + body)) == (
+        4,
+        2,
+        42,
+    )
+    assert error_from_a(wire, to_a(99, b"what")) == (4, 1, 6)
+    assert error_from_a(wire, to_a(60, build_options(99, []) + b"what")) == (4, 1, 40)
+    assert error_from_a(wire, to_a(43, bytes((17, 0, 0, 1)) + bytes(4) + body)) == (
+        4,
+        0,
+        42,
+    )
+
+
+def test_a_closed_port_tells_the_sender() -> None:
+    wire = Wire()
+    client = wire.stacks[1].udp_bind(("", 0))
+    client.send_to(b"x", ("fd00::a", 99))
+    wire.settle()
+    (error,) = [event for event in wire.events[1] if isinstance(event, UdpError)]
+    assert isinstance(error.error, ConnectionRefusedError)
+
+
+def test_an_atomic_fragment_is_whole() -> None:
+    """RFC 6946"""
+    wire = Wire()
+    wire.stacks[0].udp_bind(("", 7))
+    wire.settle(to_a(44, build_fragment(17, 0, False, 1) + udp_to_a(b"x")))
+    assert any(isinstance(event, UdpReceived) for event in wire.events[0])
+
+
+def test_fragments_that_never_all_come() -> None:
+    """RFC 8200 4.5: time exceeded, when the first is there."""
+    wire = Wire()
+    wire.settle(to_a(44, build_fragment(17, 0, True, 1) + udp_to_a(bytes(8))))
+    late = [one for one in wire.wait(61 * SECOND) if one[20] == 58 and one[54] == 3]
+    assert [one[55] for one in late] == [1]
+
+
+def test_the_checksum_may_not_be_missing() -> None:
+    """RFC 8200 8.1"""
+    wire = Wire()
+    wire.stacks[0].udp_bind(("", 7))
+    wire.settle(to_a(17, build_udp(9, 7, 1) + b"x"))
+    assert wire.dropped("udp_bad_checksum") == 1
+
+
+def test_discovery_in_fragments_is_not_believed() -> None:
+    """RFC 6980 5"""
+    wire = Wire()
+    body = ndp.build_neighbour_solicitation(A, B, A, MAC_B)
+    header = build_fragment(58, 0, False, 1)
+    packet = ipv6.build_ipv6(B, A, 44, 8 + len(body), hop_limit=255) + header + body
+    before = wire.dropped("ndp_invalid")
+    assert wire.settle(MAC_A + MAC_B + b"\x86\xdd" + packet) == []
+    assert wire.dropped("ndp_invalid") == before + 1
+
+
+@pytest.mark.parametrize("target", [PEER, pack_ip("fe80::99")])
+def test_a_redirect_from_the_gateway_alone(target: bytes) -> None:
+    """RFC 4861 8.1: from the first hop in use, to a router's link-local address."""
+    wire = Wire()
+    a = wire.stacks[0]
+    a.add_route("default", via="fe80::1")
+    far = pack_ip("2001:db8::1")
+    client = a.udp_bind(("fd00::a", 0))
+
+    def redirect(source: bytes) -> Packet:
+        body = ndp.build_redirect(ndp.Redirect(target, far, MAC_B), source, A)
+        return frame(MAC_B, MAC_A, source, A, body)
+
+    gateway = pack_ip("fe80::1")
+    wire.settle(redirect(pack_ip("fe80::2")))
+    wire.settle(redirect(gateway))
+    client.send_to(b"x", ("2001:db8::1", 9))
+    wire.now += MILLISECOND
+    asked = [one for one in wire.settle() if one[20] == 58 and one[54] == 135]
+    sent = [one for one in wire.seen if one[20] == 17]
+    if target == PEER:
+        assert [one[62:78] for one in asked] == [gateway]
+        assert sent == []
+    else:
+        assert asked == []
+        assert sent[-1][:6] == MAC_B
+    assert solicited_node(gateway).startswith(b"\xff\x02")
+
+
+def test_an_error_about_a_group_is_seldom_sent() -> None:
+    """RFC 4443 2.4 (e.3); RFC 8200 4.2 for the exception."""
+    wire = Wire()
+    group = pack_ip("ff02::1")
+    silent = wire.settle(to_a(99, b"what", dst=group))
+    assert silent == []
+    header = build_options(17, [(0x80, b"")])
+    assert error_from_a(wire, to_a(60, header + udp_to_a(b"x"), dst=group)) == (
+        4,
+        2,
+        42,
+    )
+
+
+def test_echo_to_all_nodes() -> None:
+    wire = Wire()
+    group = pack_ip("ff02::1")
+    body = build_icmpv6(128, 0, bytes(4), b"hi", B, group)
+    *_, answer = wire.settle(to_a(58, body, dst=group))
+    header = ipv6.parse_ipv6(answer, 14)
+    assert (header.source, header.destination) == (A, B)
