@@ -28,19 +28,16 @@ RESULTS = ROOT / "benchmarks" / "results" / "sweep.jsonl"
 
 
 def work(cell: Cell) -> tuple[Cell, Outcome]:
-    return cell, run_cell(cell)
-
-
-def prepare() -> None:
-    """In each process. What a run leaves behind is acyclic but for its machines."""
-    gc.disable()
+    outcome = run_cell(cell)
+    gc.collect()  # between runs, not in them
+    return cell, outcome
 
 
 def run_all(todo: list[Cell], jobs: int, store: Store | None = None) -> Results:
     """Run them on `jobs` processes, in their order."""
     results: Results = {}
     progress = Progress(sum(cell.weight for cell in todo))
-    with multiprocessing.Pool(jobs, prepare, maxtasksperchild=200) as pool:
+    with multiprocessing.Pool(jobs, gc.disable) as pool:
         for cell, outcome in pool.imap_unordered(work, todo):
             results[cell] = outcome
             if store is not None:
