@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.addresses import format_mac
 from sansio_net.entropy import Entropy
-from sansio_net.stack import Event, LinkUp
+from sansio_net.stack import AddressAdded, AddressRemoved, Event, LinkUp
 
 from .control import Control, folder
 from .errors import OK, ControlError
@@ -78,8 +78,13 @@ def open_control(session: Session, path: Path | None) -> Control | None:
         return None
 
 
+_NEWS: Final = (LinkUp, AddressAdded, AddressRemoved)
+
+
 class Up:
-    """Says what it offers, then `ready` once frames are answered."""
+    """Says what it offers, then `ready` once frames to all addresses are answered:
+    IPv6's have to be checked for duplicates first.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -108,15 +113,16 @@ class Up:
     def _maybe_ready(self, now: int) -> None:
         if self._is_ready:
             return
-        if self._session.nic.has_carrier:
+        nic = self._session.nic
+        if not nic.has_carrier:
+            warn(f"{nic.name}: waiting for the carrier")
+        elif all(address.usable for address in nic.addresses):
             self._is_ready = True
             print("ready", flush=True)
-        else:
-            warn(f"{self._session.nic.name}: waiting for the carrier")
 
     def __call__(self, events: Sequence[Event], now: int) -> None:
         self._services(events, now)
-        if not self._is_ready and any(isinstance(event, LinkUp) for event in events):
+        if not self._is_ready and any(isinstance(one, _NEWS) for one in events):
             self._maybe_ready(now)
 
     def stopped(self, number: int) -> int:
