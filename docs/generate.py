@@ -110,10 +110,14 @@ def in_units(value: object, unit: str | None) -> str:
 
 TITLES = {
     "RFC 9293": "Transmission Control Protocol",
+    "RFC 1191": "Path MTU Discovery",
+    "RFC 2018": "TCP Selective Acknowledgment Options",
     "RFC 3168": "Explicit Congestion Notification",
     "RFC 5681": "TCP Congestion Control",
     "RFC 5961": "Robustness to Blind In-Window Attacks",
+    "RFC 6191": "Reducing the TIME-WAIT State Using TCP Timestamps",
     "RFC 6298": "Computing TCP's Retransmission Timer",
+    "RFC 6928": "Increasing TCP's Initial Window",
     "RFC 7323": "TCP Extensions for High Performance",
     "RFC 1122": "Requirements for hosts",
 }

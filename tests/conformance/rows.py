@@ -218,6 +218,33 @@ _ECN: Final = (
     ),
 )
 
+_OTHERS: Final = (
+    partly(
+        "RFC 6191",
+        "2-4",
+        "Otherwise the SYN SHOULD be dropped, and TIME-WAIT stays",
+        "not in silence: an ACK answers it, as RFC 9293 3.10.7.4 has it",
+    ),
+    not_done(
+        "RFC 6928",
+        "2-7",
+        "RW SHOULD be RFC 3390's if the initial window lost something",
+        "it is min(IW, cwnd), and cwnd has come down for the loss",
+    ),
+    not_done(
+        "RFC 6928",
+        "12-1",
+        "New connections SHOULD have RFC 3390's IW where there were losses",
+        "nothing is remembered of a path but its MTU",
+    ),
+    elsewhere(
+        "RFC 2018",
+        "8-1",
+        "MAY discard what was SACKed, with care",
+        reason="never: what was SACKed stays until it is read",
+    ),
+)
+
 _ARP = "tests/protocols/test_arp.py::"
 _ICMP = "tests/protocols/test_icmp.py::"
 _INGRESS = "tests/stack/test_ingress.py::"
@@ -408,4 +435,4 @@ _HOSTS: Final = (
     ),
 )
 
-ROWS: Final = _TCP + _ECN + _CONGESTION + _TIMER + _STAMPS + _HOSTS
+ROWS: Final = _TCP + _OTHERS + _ECN + _CONGESTION + _TIMER + _STAMPS + _HOSTS

@@ -98,10 +98,11 @@ def establish(conn: Connection, now: int) -> None:
     """The three-way handshake is complete."""
     mss = conn.sender.mss
     segments = conn.options.initial_window
-    # RFC 6928 2 with its 10 segments; RFC 5681 3.1: one if a SYN was lost
+    # RFC 6928 2 with its 10 segments; one if more than one SYN was lost
     window = min(segments * mss, max(2 * mss, segments * 1460))
     if conn.retransmits:
         conn.rtt.syn_was_lost()
+    if conn.retransmits > 1:
         window = mss
     seed = conn.sender.iss & MASK
     conn.congestion.start(mss, window, seed, now, conn.options.pacing)

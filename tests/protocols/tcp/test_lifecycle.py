@@ -227,14 +227,16 @@ def test_initial_windows() -> None:
     assert Talk.active(mss=1000, initial_window=1).conn.congestion.cwnd == 1000
 
 
-def test_after_a_lost_syn_one_segment() -> None:
+@pytest.mark.parametrize(("lost", "cwnd"), [(1, 10_000), (2, 1000)])
+def test_after_lost_syns_one_segment(lost: int, cwnd: int) -> None:
     talk = Talk()
     talk.conn.connect()
     talk.us("S")
-    talk.wait_timer("retransmit")
-    talk.us("S", seq=0)
+    for _ in range(lost):
+        talk.wait_timer("retransmit")
+        talk.us("S", seq=0)
     talk.peer("S.", seq=0, ack=1, mss=1000)
-    assert talk.conn.congestion.cwnd == 1000
+    assert talk.conn.congestion.cwnd == cwnd
     assert talk.conn.rtt.rto == 3 * SECOND
     assert talk.conn.retransmits == 0
 
