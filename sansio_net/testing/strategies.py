@@ -5,12 +5,20 @@ The only module of the package that imports hypothesis, and nothing imports it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
 from sansio_net.entropy import Entropy
-from sansio_net.units import MILLISECOND
+from sansio_net.protocols.tcp.congestion import CONTROLLERS
+from sansio_net.protocols.tcp.options import (
+    BOUNDS,
+    CHOICES,
+    TcpOptions,
+)
+from sansio_net.units import KIB, MILLISECOND, MINUTE, SECOND
 from sansio_net.wire.arp import build_arp
 from sansio_net.wire.ethernet import ETHERTYPE_ARP, build_ethernet
 from sansio_net.wire.ipv4 import DF, MF, PROTO_ICMP, PROTO_TCP, PROTO_UDP
@@ -215,3 +223,74 @@ def conditions(
         duplication=draw(chance),
         rate=draw(st.sampled_from([0, 0, 10**6, 10**8])),
     )
+
+
+_SHORT: Final = {
+    "initial_rto": (10 * MILLISECOND, 3 * SECOND),
+    "min_rto": (10 * MILLISECOND, 3 * SECOND),
+    "max_rto": (SECOND, 20 * SECOND),
+    "send_buffer": (2 * KIB, 256 * KIB),
+    "receive_buffer": (2 * KIB, 256 * KIB),
+    "keepalive_idle": (SECOND, 60 * SECOND),
+    "keepalive_interval": (SECOND, 60 * SECOND),
+    "fin_wait_2": (0, MINUTE),
+    "time_wait": (0, MINUTE),
+    "user_timeout": (SECOND, MINUTE),
+    "retries2": (1, 8),
+    "syn_retries": (0, 5),
+    "synack_retries": (0, 5),
+    "challenge_interval": (1, MINUTE),
+    "pmtu_age": (5 * MINUTE, 10 * MINUTE),
+}
+"""Where a test has no time for all that `BOUNDS` allow."""
+
+_PATIENT: Final[dict[str, Any]] = {
+    "retries2": 255,
+    "syn_retries": 127,
+    "synack_retries": 127,
+    "user_timeout": None,
+    "keepalive_probes": 127,
+    "fin_wait_2": 3600 * SECOND,
+    "time_wait": MINUTE,
+    "max_half_open": 16,
+}
+"""Of an end that never gives up."""
+
+
+@st.composite
+def tcp_options(
+    draw: st.DrawFn, patient: bool = False, fixed: Mapping[str, Any] | None = None
+) -> TcpOptions:
+    """Every option of a connection, as anybody may set it, but for those `fixed`.
+
+    `patient`: none that makes it give up. The defaults come often, so that not all is
+    odd at once.
+    """
+    given = {**(_PATIENT if patient else {}), **(fixed or {})}
+    chosen: dict[str, Any] = {}
+    for each in fields(TcpOptions):
+        name = each.name
+        value = given[name] if name in given else draw(_option(name, each.default))
+        chosen[name] = value
+    times = ("min_rto", "initial_rto", "max_rto")
+    ordered = sorted(chosen[name] for name in times)
+    chosen.update(zip(times, ordered, strict=True))
+    return TcpOptions(**chosen)
+
+
+def _option(name: str, default: Any) -> st.SearchStrategy[Any]:
+    if name == "congestion":
+        return st.sampled_from(sorted(CONTROLLERS))
+    if name in CHOICES:
+        return st.sampled_from(CHOICES[name])
+    if isinstance(default, bool):
+        return st.booleans()
+    bound = BOUNDS[name]
+    least, most = _SHORT.get(name, (bound.least, bound.most))
+    if name == "tos":
+        return st.integers(least >> 2, most >> 2).map(lambda dscp: dscp << 2)
+    numbers = st.one_of(
+        st.integers(least, min(most, least + 16)), st.integers(least, most)
+    )
+    usual = st.just(default)
+    return st.one_of(usual, usual, numbers)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sansio_net import Capabilities, Entropy, Medium
 from sansio_net.errors import ConnectionFailed, StateError
-from sansio_net.protocols.tcp import Connection
+from sansio_net.protocols.tcp import Connection, IsnGenerator
 from sansio_net.protocols.tcp.events import (
     Accepted,
     Closed,
@@ -33,6 +33,23 @@ QUICK = TcpOptions(retries2=6, syn_retries=3, synack_retries=3, max_rto=10 * SEC
 R2 = 8 * 10 * SECOND
 GONE_WITHIN = R2 + QUICK.time_wait + QUICK.fin_wait_2 + MINUTE
 """R2 + TIME-WAIT + FIN-WAIT-2; the last minute is the half-open children's."""
+
+
+class PlannedIsn(IsnGenerator):
+    """Sequence numbers and timestamps that start where the test wants them."""
+
+    def __init__(self, iss: int, ts_offset: int | None = None) -> None:
+        super().__init__(Entropy.of(1))
+        self.iss = iss
+        self.offset = ts_offset
+
+    def isn(self, laddr: bytes, lport: int, raddr: bytes, rport: int, now: int) -> int:
+        return self.iss % 2**32
+
+    def ts_offset(self, laddr: bytes, lport: int, raddr: bytes, rport: int) -> int:
+        if self.offset is None:
+            return super().ts_offset(laddr, lport, raddr, rport)
+        return self.offset % 2**32
 
 
 @dataclass(slots=True)
@@ -184,17 +201,22 @@ class Talk:
         seed: int,
         link: Link,
         *,
-        options: TcpOptions = QUICK,
+        options: TcpOptions | tuple[TcpOptions, TcpOptions] = QUICK,
+        isns: tuple[IsnGenerator, IsnGenerator] | None = None,
         medium: Medium = Medium.ETHERNET,
         addresses: tuple[str, str] = ("10.0.0.1/24", "10.0.0.2/24"),
         simultaneous: bool = False,
         gso_max: int = 0,
         now: int = SECOND,
     ) -> None:
+        both = options if isinstance(options, tuple) else (options, options)
         stacks = [
-            make_stack(seed, end, addresses[end], medium, options, gso_max)
+            make_stack(seed, end, addresses[end], medium, both[end], gso_max)
             for end in (0, 1)
         ]
+        if isns is not None:
+            for stack, isn in zip(stacks, isns, strict=True):
+                stack.isn = isn
         self.sides = Side(stacks[0], "a"), Side(stacks[1], "b")
         a, b = self.sides
         self.pair: Pair[Event] = Pair(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from enum import Enum
 from typing import Any
 
 from hypothesis import given, settings
@@ -21,13 +20,11 @@ from hypothesis.stateful import (
     rule,
 )
 
-from sansio_net.entropy import Entropy
 from sansio_net.errors import SansioNetError
-from sansio_net.packet import Buffer, Packet
+from sansio_net.packet import Packet
 from sansio_net.protocols.tcp import (
     Accepted,
     Connection,
-    IsnGenerator,
     Listener,
     State,
     TcpOptions,
@@ -36,20 +33,12 @@ from sansio_net.protocols.tcp import (
 from sansio_net.protocols.tcp.timers import RETRANSMIT
 from sansio_net.units import MILLISECOND, SECOND
 
+from .conversation import PlannedIsn
+from .inside import variables
+
 A, B = bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2))
 GONE_WITHIN = 16 * 120 * SECOND + 2 * 60 * SECOND
 """R2: 15 retransmissions and the last wait, none above 120 s; FIN-WAIT-2; TIME-WAIT."""
-
-
-class FixedIsn(IsnGenerator):
-    """Initial sequence numbers that the test chooses, near the end of the space."""
-
-    def __init__(self, iss: int) -> None:
-        super().__init__(Entropy.of(1))
-        self.iss = iss
-
-    def isn(self, *place: object) -> int:  # type: ignore[override]
-        return self.iss % 2**32
 
 
 def check(conn: Connection, now: int) -> None:
@@ -157,7 +146,7 @@ class Conversation(RuleBasedStateMachine):
                 4000,
                 B,
                 80,
-                isn=FixedIsn(iss[0]),
+                isn=PlannedIsn(iss[0]),
                 options=opts,
                 gso_max=gso,
                 mtu=mtus[0],
@@ -167,7 +156,7 @@ class Conversation(RuleBasedStateMachine):
         opts = TcpOptions(
             send_buffer=buffers[2], receive_buffer=buffers[3], nodelay=flags[4], **both
         )
-        self.listener = Listener(B, 80, isn=FixedIsn(iss[1]), options=opts)
+        self.listener = Listener(B, 80, isn=PlannedIsn(iss[1]), options=opts)
         assert self.client.conn is not None
         self.client.conn.connect()
         self.mute = False
@@ -423,7 +412,7 @@ def standing(opening: str, stamps: bool, iss: int, gso: int) -> Connection:
         quick_acks=1,
     )
     if opening == "passive":
-        listener = Listener(A, 4000, isn=FixedIsn(iss), options=options)
+        listener = Listener(A, 4000, isn=PlannedIsn(iss), options=options)
         offer = bytes((1, 1, 8, 10)) + bytes(8) if stamps else b""
         child = listener.segment_arrives(
             B, 80, A, 2**32 - 1000, 0, 2, 500, offer, b"", SECOND
@@ -432,7 +421,7 @@ def standing(opening: str, stamps: bool, iss: int, gso: int) -> Connection:
         child.attach(None, None)
         conn = child
     else:
-        conn = Connection(A, 4000, B, 80, isn=FixedIsn(iss), options=options)
+        conn = Connection(A, 4000, B, 80, isn=PlannedIsn(iss), options=options)
         conn.connect()
     conn.path_changed(1500, gso)
     conn.transmit(SECOND)
@@ -488,28 +477,6 @@ def step(conn: Connection, what: dict[str, Any], now: int, slow: bool) -> list[o
     for packet in conn.transmit(now, what["emit"]):
         seen.append((packet.join(), packet.gso_size))
     return seen
-
-
-def variables(part: object) -> object:
-    """All that a part knows, as plain values."""
-    if isinstance(part, Buffer):
-        return b"".join(part)
-    if isinstance(part, Enum | int | str | bytes | None):
-        return part
-    if isinstance(part, list | tuple):
-        return [variables(item) for item in part]
-    if isinstance(part, Exception):
-        return str(part)
-    names = sorted(
-        name for kind in type(part).__mro__ for name in getattr(kind, "__slots__", ())
-    )
-    skipped = (
-        *("listener", "isn", "options", "counters", "trace", "armed", "notified"),
-        "traffic",  # counted before the two paths part
-    )
-    return {
-        name: variables(getattr(part, name)) for name in names if name not in skipped
-    }
 
 
 openings = st.sampled_from(["active", "active", "passive", "connect"])

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
+from sansio_net.protocols.tcp import TcpOptions
 from sansio_net.testing import strategies
 from sansio_net.testing.craft import icmp_packet, udp_packet
 from sansio_net.wire.arp import parse_arp
@@ -63,6 +68,21 @@ def test_frames_are_bytes(frame: bytes) -> None:
 @given(strategies.conditions(max_loss=7))
 def test_conditions_lose_no_more_than_asked(bad: object) -> None:
     assert getattr(bad, "loss", 8) <= 7
+
+
+@pytest.mark.parametrize("field", fields(TcpOptions), ids=lambda each: each.name)
+def test_every_option_of_tcp_is_drawn(field: Any) -> None:
+    """Also one that was added yesterday: with its default, and otherwise."""
+    quick = settings(phases=(Phase.generate,))
+    values = strategies.tcp_options().map(lambda options: getattr(options, field.name))
+    find(values, lambda value: value == field.default, settings=quick)
+    find(values, lambda value: value != field.default, settings=quick)
+
+
+def test_options_may_be_fixed() -> None:
+    options = strategies.tcp_options(patient=True, fixed={"sack": False})
+    found = find(options, lambda options: options.nodelay)
+    assert (found.sack, found.retries2, found.user_timeout) == (False, 255, None)
 
 
 def test_a_zero_checksum_of_udp_is_sent_as_ones() -> None:
