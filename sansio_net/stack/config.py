@@ -21,6 +21,7 @@ class StackConfig:
     ephemeral_ports: first and last (RFC 6056 3.2; Linux's range). output_queue: packets
     that wait for one interface besides its sockets' own. max_*: bounds of the tables.
     max_orphans: closed connections that have to finish; one more is reset at once.
+    max_fast_open_servers: whose cookies are kept (RFC 7413 4.1.3).
     resets_per_second: for segments of no connection.
     stable_secret: what IPv6 identifiers are made from (RFC 7217); keep it, and the
     addresses stay the same; b"": from the seed.
@@ -33,6 +34,7 @@ class StackConfig:
     max_time_wait: int = 16384
     max_orphans: int = 16384
     resets_per_second: int = 1000
+    max_fast_open_servers: int = 1024
     max_sockets: int = 16384
     max_addresses: int = 1024
     max_routes: int = 1 << 20

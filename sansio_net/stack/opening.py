@@ -12,6 +12,7 @@ from sansio_net.addresses import SocketAddress, is_multicast, pack_endpoint
 from sansio_net.errors import AddressInUseError, LimitError, Unreachable
 from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.tcp import Connection, Listener
+from sansio_net.protocols.tcp.fastopen import FastOpen
 from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpSocket
 
@@ -87,6 +88,8 @@ def connect(
     )
     connection.hop, connection.nic = hop, hop.nic
     connection.orphans = stack.orphans
+    if connection.options.fast_open:
+        connection.fast_open = FastOpen((laddr, raddr, rport), stack.fast_open)
     stack.connection_table[key] = connection
     connection.connect()
     return connection

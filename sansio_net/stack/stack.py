@@ -25,6 +25,7 @@ from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.protocols.icmp import EchoSocket, Icmp, Icmp6
 from sansio_net.protocols.reassembly import Reassembler
 from sansio_net.protocols.tcp import Connection, IsnGenerator, Listener, TimeWaitTable
+from sansio_net.protocols.tcp.fastopen import CookieCache
 from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.tcp.orphans import Orphans
 from sansio_net.protocols.tcp.reset import ResetLimit
@@ -64,6 +65,7 @@ class Stack:
         "deadlines",
         "endpoints",
         "entropy",
+        "fast_open",
         "hops",
         "icmp",
         "icmp6",
@@ -124,6 +126,7 @@ class Stack:
         self.reassembler = Reassembler(
             config.reassembly, counters=self.tally, trace=self.trace
         )
+        self.fast_open = CookieCache(config.max_fast_open_servers, self.tally)
         self.orphans = Orphans(config.max_orphans)
         self.resets = ResetLimit(config.resets_per_second, self.entropy.child("resets"))
         self.time_wait = TimeWaitTable(config.max_time_wait, counters=self.tally)

@@ -61,6 +61,7 @@ OPTIONS = TcpOptions(
     retries2=4,
     syn_retries=2,
     synack_retries=2,
+    fast_open=True,
     keepalive=True,
     keepalive_idle=100 * SECOND,
 )
@@ -99,9 +100,11 @@ def last_segment(memory: Memory, medium: Medium | None) -> tuple[int, int, int, 
 
 
 def options_bytes(dice: Entropy) -> bytes:
-    kind = dice.below(4)
+    kind = dice.below(5)
     if kind == 0:
         return dice.bytes(4 * dice.below(11))
+    if kind == 4:
+        return build_tcp_options(unknown=((34, dice.bytes(8 * dice.below(2))),))
     if kind == 1:
         return build_tcp_options(mss=536 + dice.below(1000), wscale=dice.below(15))
     if kind == 2:

@@ -26,12 +26,16 @@ def syn_acknowledged(conn: Connection, seg: Segment, now: int) -> None:
     """SYN-RECEIVED: our SYN is acknowledged."""
     sender = conn.sender
     conn.rtt.on_ack(seg.ack, now, echo_age(conn, seg.ts_val, seg.ts_ecr, now))
-    sender.acknowledge(seg.ack)
+    sender.acknowledge(sender.iss + 1)
+    if conn.fast_open is not None and not conn.fast_open.serving:
+        sender.snd_nxt = sender.snd_una  # text on our SYN is not known to have arrived
     sender.snd_wl1, sender.snd_wl2 = seg.seq, seg.ack
     sender.snd_wnd = seg.wnd
     sender.max_snd_wnd = max(sender.max_snd_wnd, seg.wnd)
     conn.forward_progress = True
     lifecycle.establish(conn, now)
+    if sender.in_flight:
+        conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
 
 
 def acknowledged(conn: Connection, seg: Segment, now: int) -> None:

@@ -17,8 +17,8 @@ from sansio_net.wire.tcp_options import (
     parse_tcp_options,
 )
 
-from . import lifecycle
-from .acknowledgment import acknowledged, echo_age, syn_acknowledged
+from . import fastopen, lifecycle
+from .acknowledgment import acknowledged, echo_age, syn_acknowledged, tell_space
 from .challenge import answer_stray, challenge
 from .ecn import meet as meet_ecn
 from .ecn import text_arrives
@@ -116,6 +116,9 @@ def in_syn_sent(conn: Connection, seg: Segment, options: bytes, now: int) -> boo
     # our SYN offered this much, and the peer may use it at once
     conn.receiver.advertise_unscaled()
     sender.acknowledge(seg.ack)
+    if conn.fast_open is not None:
+        fastopen.answered(conn, conn.fast_open, offer, seg.ack, now)
+        tell_space(conn)
     conn.rtt.on_ack(seg.ack, now, echo_age(conn, offer.ts_val, offer.ts_ecr, now))
     lifecycle.establish(conn, now)
     conn.owe_ack()
@@ -217,7 +220,7 @@ def check_rst(conn: Connection, seg: Segment, now: int) -> bool:
     state = conn.state
     if state is State.SYN_RECEIVED:
         # from a listener: silently gone; from a connect: refused
-        conn.finish(ConnectionRefused())
+        conn.finish(ConnectionRefused() if conn.listener is None else ConnectionReset())
     elif state in (State.CLOSING, State.LAST_ACK) and not conn.sender.queued:
         conn.finish(None)
     else:
@@ -252,6 +255,8 @@ def check_ack(conn: Connection, seg: Segment, now: int) -> bool:
             return False
         note_stamp(conn, seg, now)
         syn_acknowledged(conn, seg, now)
+        if seg.ack > sender.snd_una:
+            acknowledged(conn, seg, now)  # text that we sent before (RFC 7413)
     # RFC 5961 5.2: neither what was never sent, nor older than any window
     elif not sender.snd_una - sender.max_snd_wnd <= ack <= sender.snd_nxt:
         conn.drop(DropReason.TCP_BAD_ACK)

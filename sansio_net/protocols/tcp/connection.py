@@ -58,6 +58,7 @@ from .challenge import ChallengeLimit
 from .congestion import AckSample, controller
 from .ecn import CE, Ecn
 from .events import TcpEvent
+from .fastopen import FastOpen
 from .handshake import Negotiated
 from .info import TcpInfo, gather
 from .isn import IsnGenerator
@@ -95,6 +96,7 @@ class Connection:
         "ect",
         "error",
         "established",
+        "fast_open",
         "forward_progress",
         "gso_payload",
         "heard_at",
@@ -216,6 +218,7 @@ class Connection:
         self.isn_floor: int | None = None
         self.challenges: ChallengeLimit | None = None
         self.orphans: Orphans | None = None
+        self.fast_open: FastOpen | None = None
         self.stalled_una = 0
         # what the Stack reads and clears, and what it keeps here
         self.forward_progress = False

@@ -96,6 +96,31 @@ def number_from(conn: Connection, iss: int) -> None:
 
 def establish(conn: Connection, now: int) -> None:
     """The three-way handshake is complete."""
+    fast = conn.fast_open
+    accepted = fast is not None and fast.serving
+    if fast is not None:
+        fast.ended(False, now)
+        conn.fast_open = None
+    start_congestion(conn, now)
+    conn.retransmits = 0
+    conn.soft_error = None
+    conn.peer_offer = None
+    conn.established = True
+    conn.last_sent_at = now
+    conn.timers.stop_all()
+    conn.enter(State.ESTABLISHED)
+    if conn.listener is None:
+        conn.notify(CONNECTED)
+    elif not accepted:
+        conn.listener.child_stands(conn)
+        conn.notify(ACCEPTED)
+    if conn.sender.fin:
+        conn.enter(State.FIN_WAIT_1)
+    conn.wake()
+
+
+def start_congestion(conn: Connection, now: int) -> None:
+    """The initial window."""
     mss = conn.sender.mss
     segments = conn.options.initial_window
     # RFC 6928 2 with its 10 segments; one if more than one SYN was lost
@@ -106,21 +131,6 @@ def establish(conn: Connection, now: int) -> None:
         window = mss
     seed = conn.sender.iss & MASK
     conn.congestion.start(mss, window, seed, now, conn.options.pacing)
-    conn.retransmits = 0
-    conn.soft_error = None
-    conn.peer_offer = None
-    conn.established = True
-    conn.last_sent_at = now
-    conn.timers.stop_all()
-    conn.enter(State.ESTABLISHED)
-    if conn.listener is None:
-        conn.notify(CONNECTED)
-    else:
-        conn.listener.child_stands(conn)
-        conn.notify(ACCEPTED)
-    if conn.sender.fin:
-        conn.enter(State.FIN_WAIT_1)
-    conn.wake()
 
 
 # Ending -----------------------------------------------------------------------------
@@ -188,6 +198,8 @@ def refuse_text(conn: Connection) -> None:
 
 def finish(conn: Connection, error: SansioNetError | None) -> None:
     """Enter CLOSED: the connection failed, or ended in some other way."""
+    if conn.fast_open is not None:
+        conn.fast_open.ended(error is not None, conn.clock)
     if conn.state is not State.CLOSED:
         conn.enter(State.CLOSED)
     _release(conn)
@@ -237,5 +249,5 @@ def _release(conn: Connection) -> None:
     conn.timers.stop_all()
     conn.sender.discard()
     conn.receiver.reorder = None
-    conn.peer_offer = None
+    conn.peer_offer = conn.fast_open = None
     conn.owed &= OWES_RST | OWES_BARE_RST

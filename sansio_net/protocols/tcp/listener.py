@@ -26,9 +26,10 @@ from sansio_net.wire.ipv4 import PROTO_TCP
 from sansio_net.wire.tcp import ACK, RST, SYN
 from sansio_net.wire.tcp_options import parse_tcp_options
 
-from . import cookies, ecn, edge
+from . import cookies, ecn, edge, fastopen
 from .connection import Connection
 from .events import TcpEvent
+from .fastopen import FastOpenQueue
 from .isn import IsnGenerator
 from .lifecycle import passive_open
 from .options import TcpOptions
@@ -57,6 +58,7 @@ class Listener:
         "closed",
         "cookies",
         "counters",
+        "fast_open",
         "id",
         "isn",
         "laddr",
@@ -98,6 +100,9 @@ class Listener:
         self._half_open: dict[_Key, Connection] = {}
         self._waiting: dict[_Key, Connection] = {}  # established, not yet accepted
         self.cookies = cookies.SynCookies(isn.key(b"syn cookies"))
+        self.fast_open: FastOpenQueue | None = None
+        if self.options.fast_open:
+            self.fast_open = FastOpenQueue(isn, self.options.max_fast_open)
         # used alone: children with events, children with output
         self._alone: list[Connection] = []
         self.ready: deque[Connection] = deque()
@@ -241,8 +246,7 @@ class Listener:
         gso_max: int = 0,
         floor: int | None = None,
     ) -> Connection | Packet | None:
-        """A segment for no connection (RFC 9293 3.10.7.2): a child, an answer, or
-        nothing.
+        """A segment for no connection (RFC 9293 3.10.7.2): a child, an answer, nothing.
 
         The child waits to be put into tables, and by `attach` into queues. `floor`:
         its initial sequence number lies above (after TIME-WAIT).
@@ -278,9 +282,11 @@ class Listener:
             self._drop(DropReason.TCP_HALF_OPEN_FULL)
             return None
         child = self._child(src, sport, dst, mtu, gso_max)
-        # text on a SYN is not kept, nor acknowledged
         passive_open(child, seq, wnd, peer, now, floor)
         ecn.meet(child, flags)
+        if self.fast_open is not None:
+            fastopen.accept(self.fast_open, child, peer, body, now)
+        # else text on a SYN is not kept, nor acknowledged
         return child
 
     @property
@@ -294,7 +300,7 @@ class Listener:
 
     def has_room_for(self, conn: Connection) -> bool:
         """May this child's handshake be completed?"""
-        return not conn.in_backlog or self.has_room
+        return conn.fast_open is not None or not conn.in_backlog or self.has_room
 
     def child_stands(self, conn: Connection) -> None:
         """The child's handshake is complete: from one queue to the other."""

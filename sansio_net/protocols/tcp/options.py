@@ -23,6 +23,8 @@ FIXED: Final = frozenset(
         "max_rto",
         "min_mss",
         "min_rto",
+        "fast_open",
+        "max_fast_open",
         "max_half_open",
         "mss",
         "quick_acks",
@@ -54,6 +56,7 @@ BOUNDS: Final[dict[str, Bound]] = {
     "min_mss": Bound("bytes", 48, 536),
     # opening
     "max_half_open": Bound("connections", 0, 1 << 20),
+    "max_fast_open": Bound("connections", 0, 1 << 16),
     # memory
     "send_buffer": Bound("bytes", 2 * KIB, _GIB),
     "send_buffer_max": Bound("bytes", 2 * KIB, _GIB),
@@ -127,6 +130,12 @@ class TcpOptions:
     """Handshakes under way, each about 2 KiB; the backlog bounds what follows."""
     syn_cookies: str = "full"
     """RFC 4987 3.6: "full" when max_half_open is reached, "always", or "off"."""
+
+    fast_open: bool = False
+    """RFC 7413, on either side: text given to `send` before the SYN leaves goes with
+    it; a listener takes such text before the handshake is complete."""
+    max_fast_open: int = 128
+    """Of those, so many at a time (RFC 7413 5.1); others get an ordinary handshake."""
 
     # memory
     send_buffer: int | None = None

@@ -18,7 +18,7 @@ from sansio_net.wire.tcp_options import (
     build_tcp_options,
 )
 
-from . import orphans
+from . import fastopen, orphans
 from .ecn import mark_text, syn_flags
 from .handshake import TIMESTAMPS_SIZE, offer, our_mss
 from .lifecycle import choose_iss
@@ -60,7 +60,9 @@ def emit(conn: Connection, now: int) -> Packet | None:
         # alone: every cut of a super-segment would report the duplicate again
         return _pure_ack(conn, now)
     sender = conn.sender
-    if (sender.queue is not None or sender.fin) and conn.state in SENDING:
+    if (sender.queue is not None or sender.fin) and (
+        conn.state in SENDING or (conn.fast_open is not None and conn.fast_open.serving)
+    ):
         packet = _retransmission(conn, now)
         if packet is None:
             packet = _new_text(conn, now)
@@ -101,21 +103,32 @@ def _control(conn: Connection, now: int) -> Packet | None:
 def _syn(conn: Connection, now: int) -> Packet:
     """Our SYN, or SYN-ACK, for the first time or again."""
     sender, receiver = conn.sender, conn.receiver
-    if sender.snd_nxt == sender.iss:
+    fast, size = conn.fast_open, 0
+    first = sender.snd_nxt == sender.iss
+    if first:
         choose_iss(conn, now)
         conn.timers.stop(RETRANSMIT)
         conn.rtt.start(sender.iss + 1, now)
+        sender.snd_nxt = sender.iss + 1
+        if fast is not None:
+            fastopen.begin(fast, now)
     else:
+        if fast is not None:
+            fast.timed_out(now)
         conn.rtt.cancel()
         conn.note_retransmission(now, sender.iss, 0, "syn")
     mss = our_mss(conn.laddr, conn.mtu, conn.options)
     options = offer(
         conn.options, mss, _clock(conn, now), receiver.ts_recent, conn.peer_offer
     )
-    sender.snd_nxt = sender.iss + 1
+    parts: Sequence[Chunk] = ()
     flags = SYN if conn.state is State.SYN_SENT else SYN | ACK
+    if fast is not None:
+        options, parts = fastopen.on_syn(conn, fast, options)
+        size = sum(map(len, parts))
+        sender.snd_nxt += size
     flags |= syn_flags(conn, flags)
-    packet = _segment(conn, now, flags, sender.iss, options)
+    packet = _segment(conn, now, flags, sender.iss, options, parts, size)
     _await_ack(conn, now)
     return packet
 

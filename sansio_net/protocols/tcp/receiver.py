@@ -304,7 +304,7 @@ class Receiver:
 
     def advertise_unscaled(self) -> int:
         """The window field of a SYN, which is never scaled (RFC 7323 2.2)."""
-        window = min(self.limit, MAX_WINDOW)
+        window = min(max(self.limit - self.pending, 0), MAX_WINDOW)
         self.rcv_adv = max(self.rcv_adv, self.rcv_nxt + window)
         return window
 
