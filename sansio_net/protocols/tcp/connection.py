@@ -62,11 +62,10 @@ from .fastopen import FastOpen
 from .handshake import Negotiated
 from .info import TcpInfo, gather
 from .isn import IsnGenerator
-from .options import TcpOptions, send_limit
+from .options import TcpOptions
 from .orphans import Orphans
 from .recovery import Recovery
 from .rtt import RttEstimator
-from .sender import Sender
 from .seq import MASK
 from .states import OWES_BARE_RST, OWES_SYN, TRANSITIONS, State
 from .time_wait import TimeWaitRecord
@@ -173,7 +172,7 @@ class Connection:
         self.trace = trace
         self.pseudo = pseudo_base(laddr, raddr, PROTO_TCP)
         # parts
-        self.sender = Sender(send_limit(options))
+        self.sender = tuning.sender(options)
         self.receiver = tuning.receiver(options)
         self.rtt = RttEstimator(options.initial_rto, options.min_rto, options.max_rto)
         self.recovery = Recovery()

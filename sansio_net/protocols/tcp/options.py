@@ -156,6 +156,9 @@ class TcpOptions:
     # sending
     nodelay: bool = False
     """True switches Nagle's algorithm off (RFC 9293 3.7.4, MUST-17)."""
+    cork: bool = False
+    """Only full segments leave, what is less after 200 ms or with False, as with
+    Linux's TCP_CORK."""
     congestion: str = "reno"
     """The controller's name (RFC 5681)."""
     pacing: bool = False

@@ -31,7 +31,7 @@ from .states import (
     OWES_SYN,
     State,
 )
-from .timers import DELAYED_ACK, FIN_WAIT_2, KEEPALIVE, PERSIST, RETRANSMIT, USER
+from .timers import CORK, DELAYED_ACK, FIN_WAIT_2, KEEPALIVE, PERSIST, RETRANSMIT, USER
 from .tuning import fit_receive_buffer
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ SENDING: Final = (
     State.LAST_ACK,
 )
 """States in which text or our FIN may still have to go."""
+
+CORK_DELAY: Final = 200 * MILLISECOND
+"""The longest that a segment waits to be filled; Linux's TCP_CORK."""
 
 _TS1, _TS2 = TIMESTAMPS_START
 
@@ -370,6 +373,11 @@ def arm_waiting(conn: Connection, now: int) -> None:
     state, timers, sender = conn.state, conn.timers, conn.sender
     if conn.done:
         return
+    if sender.held_back:
+        if timers.at(CORK) is None:
+            timers.set(CORK, now + CORK_DELAY)
+    elif sender.corked:
+        timers.stop(CORK)
     if sender.stuck and state in SENDING and timers.at(PERSIST) is None:
         # RFC 9293 3.8.6.1: the first probe after an RTO; 3.8.6.2.1: the override of
         # SWS avoidance within a second

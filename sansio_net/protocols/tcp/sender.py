@@ -19,8 +19,10 @@ class Sender:
     """
 
     __slots__ = (
+        "corked",
         "cwnd_limited",
         "fin",
+        "flush_to",
         "iss",
         "limit",
         "max_snd_wnd",
@@ -53,6 +55,8 @@ class Sender:
         self.fin = False  # queued, perhaps sent
         self.small_end = 0  # where the last segment below the MSS ended
         self.short_send = False  # a send took less than it was given
+        self.corked = False  # only whole segments leave
+        self.flush_to = 0  # but what lies before this has waited long enough
         self.cwnd_limited = False  # cwnd was what stopped the last transmission
 
     def start(self, iss: int) -> None:
@@ -159,7 +163,8 @@ class Sender:
             return n
         # RFC 9293 3.8.6.2.1 (2): everything queued can go; Nagle as John Nagle and
         # Greg Minshall have it: no second short segment while one is in flight
-        if n == unsent and (nodelay or self.fin or self.small_end <= self.snd_una):
+        small = nodelay or self.small_end <= self.snd_una
+        if n == unsent and (self.fin or (small and self._may_be_short)):
             return n
         if n > tail:
             return n - tail
@@ -168,6 +173,19 @@ class Sender:
         if n == usable and idle and n * 2 >= self.max_snd_wnd:
             return n
         return 0
+
+    @property
+    def held_back(self) -> bool:
+        """Corked, and less than a segment waits for more."""
+        return self.corked and not self.fin and self.unsent > 0
+
+    @property
+    def _may_be_short(self) -> bool:
+        return not self.corked or self.snd_nxt < self.flush_to
+
+    def flush(self) -> None:
+        """What is held back has waited long enough."""
+        self.flush_to = self.queue_end
 
     @property
     def stuck(self) -> bool:

@@ -14,6 +14,7 @@ from .lifecycle import reset
 from .orphans import stalled
 from .states import OWES_KEEPALIVE, OWES_PROBE, OWES_SYN, State
 from .timers import (
+    CORK,
     DELAYED_ACK,
     FIN_WAIT_2,
     KEEPALIVE,
@@ -129,6 +130,13 @@ def _fin_wait_2(conn: Connection, now: int) -> None:
     conn.finish(None)
 
 
+def _cork(conn: Connection, now: int) -> None:
+    """Text below a segment was held back for as long as Linux would."""
+    if conn.sender.held_back:
+        conn.sender.flush()
+        conn.wake()
+
+
 def _paced(conn: Connection, now: int) -> None:
     """The next burst may leave."""
     conn.wake()
@@ -142,5 +150,6 @@ _ACTIONS: Final = {
     USER: _user,
     FIN_WAIT_2: _fin_wait_2,
     PACING: _paced,
+    CORK: _cork,
     STALL: stalled,
 }

@@ -17,6 +17,7 @@ FIN_WAIT_2: Final = 5
 REORDER: Final = 6
 PROBE: Final = 7
 PACING: Final = 8
+CORK: Final = 9
 STALL: Final = 9
 
 NAMES: Final = (
@@ -29,6 +30,7 @@ NAMES: Final = (
     "reorder",
     "probe",
     "pacing",
+    "cork",
     "stall",
 )
 

@@ -16,6 +16,7 @@ from .acknowledgment import echo_age, tell_space
 from .drain import Drain
 from .options import SETTABLE, TcpOptions, receive_limit, send_limit
 from .receiver import MAX_WINDOW, NEVER, Receiver
+from .sender import Sender
 from .timers import KEEPALIVE, USER
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 QUIET: Final = 16 * KIB
 """Who received less needs no larger buffer, nor the memory to measure that."""
+
+
+def sender(options: TcpOptions) -> Sender:
+    """The sending half of a new connection."""
+    made = Sender(send_limit(options))
+    made.corked = options.cork
+    return made
 
 
 def receiver(options: TcpOptions) -> Receiver:
@@ -47,6 +55,7 @@ def set_options(conn: Connection, changes: dict[str, int | bool | str | None]) -
     sender, receiver = conn.sender, conn.receiver
     if "send_buffer" in changes or "send_buffer_max" in changes:
         sender.limit = send_limit(options, sender.limit)
+    sender.corked = options.cork
     before = receiver.limit
     if "receive_buffer" in changes or "receive_buffer_max" in changes:
         receiver.limit = receive_limit(options, before)
