@@ -17,8 +17,8 @@ FIN_WAIT_2: Final = 5
 REORDER: Final = 6
 PROBE: Final = 7
 PACING: Final = 8
-CORK: Final = 9
 STALL: Final = 9
+CORK: Final = 10
 
 NAMES: Final = (
     "retransmit",
@@ -30,8 +30,8 @@ NAMES: Final = (
     "reorder",
     "probe",
     "pacing",
-    "cork",
     "stall",
+    "cork",
 )
 
 
