@@ -12,7 +12,7 @@ PUBLIC: dict[str, str] = {
         Accepted Address AddressAdded AddressConflict AddressRemoved Closed Connected
         ConnectionLost DataReceived EchoFailed EchoReplied EofReceived Event Interface
         LinkDown LinkUp Route SocketSpaceFreed SpaceFreed Stack StackClosed StackConfig
-        UdpError UdpReceived
+        Stalled UdpError UdpReceived
     """,
     "sansio_net.drivers": """
         CaptureEnded Device LinkedDevice Loop MemoryDevice PcapReplayDevice
@@ -46,8 +46,8 @@ PUBLIC: dict[str, str] = {
     """,
     "sansio_net.protocols.tcp": """
         TRANSITIONS Accepted Closed Connected Connection ConnectionLost DataReceived
-        EofReceived IsnGenerator Listener SpaceFreed State TcpEvent TcpInfo TcpOptions
-        TimeWaitRecord TimeWaitTable reset_for
+        EofReceived IsnGenerator Listener SpaceFreed Stalled State TcpEvent TcpInfo
+        TcpOptions TimeWaitRecord TimeWaitTable reset_for
     """,
 }
 

@@ -19,6 +19,7 @@ from .events import (
     SocketSpaceFreed,
     SpaceFreed,
     StackClosed,
+    Stalled,
     UdpError,
     UdpReceived,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "Stack",
     "StackClosed",
     "StackConfig",
+    "Stalled",
     "UdpError",
     "UdpReceived",
 ]

@@ -19,6 +19,7 @@ from sansio_net.protocols.tcp.events import (
     DataReceived,
     EofReceived,
     SpaceFreed,
+    Stalled,
 )
 from sansio_net.protocols.udp import SocketSpaceFreed, UdpError, UdpReceived
 
@@ -118,6 +119,7 @@ Event: TypeAlias = (
     | SocketSpaceFreed
     | SpaceFreed
     | StackClosed
+    | Stalled
     | UdpError
     | UdpReceived
 )
@@ -140,6 +142,7 @@ __all__ = [
     "SocketSpaceFreed",
     "SpaceFreed",
     "StackClosed",
+    "Stalled",
     "UdpError",
     "UdpReceived",
 ]

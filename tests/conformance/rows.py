@@ -99,13 +99,6 @@ _TCP: Final = (
     ),
     partly(
         TCP,
-        "SHLD-9",
-        "SHOULD inform the application when R1 is reached and before R2",
-        "no event; `info().retransmits` says it to who asks",
-        "tests/protocols/tcp/test_timeouts.py::test_r1_and_r2",
-    ),
-    partly(
-        TCP,
         "SHLD-26",
         "SHOULD abort on hard errors",
         "only while opening: RFC 5927 5.2 makes them soft for a connection that "
@@ -116,7 +109,7 @@ _TCP: Final = (
         "SHLD-20",
         "An application SHOULD be able to disable reports of soft errors",
         "sansio_net/protocols/tcp/network.py",
-        reason="none is ever pushed: a soft error is what a time-out then gives",
+        reason="one event, `Stalled`, at R1, which may be left alone",
     ),
     elsewhere(
         TCP,

@@ -281,6 +281,7 @@ TCP_KINDS = (
     "DataReceived",
     "EofReceived",
     "SpaceFreed",
+    "Stalled",
     "Closed",
     "ConnectionLost",
 )

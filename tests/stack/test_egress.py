@@ -196,7 +196,7 @@ def test_a_syn_that_cannot_leave_times_out() -> None:
     connection = bench.stack.tcp_connect(("10.0.0.1", 9))
     bench.nic.carrier(False)
     assert bench.wait(600 * SECOND) == []
-    assert bench.kinds() == ["AddressAdded", "LinkDown", "ConnectionLost"]
+    assert bench.kinds() == ["AddressAdded", "LinkDown", "Stalled", "ConnectionLost"]
     assert isinstance(connection.error, TimeoutError)
     assert bench.stack.next_timeout() is None
 

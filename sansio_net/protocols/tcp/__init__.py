@@ -9,6 +9,7 @@ from .events import (
     DataReceived,
     EofReceived,
     SpaceFreed,
+    Stalled,
     TcpEvent,
 )
 from .info import TcpInfo
@@ -31,6 +32,7 @@ __all__ = [
     "IsnGenerator",
     "Listener",
     "SpaceFreed",
+    "Stalled",
     "State",
     "TcpEvent",
     "TcpInfo",

@@ -1,8 +1,8 @@
 """What a connection tells its application.
 
 Source first; order and number are fixed: `Accepted` or `Connected`, then
-`DataReceived`, `EofReceived`, `SpaceFreed`, and at the end one of `Closed` and
-`ConnectionLost`. Each is pending at most once; numbers are read when it is drained.
+`DataReceived`, `EofReceived`, `SpaceFreed`, `Stalled`, and at the end one of `Closed`
+and `ConnectionLost`. Each is pending at most once; numbers are read when it is drained.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ CONNECTED: Final = 2
 DATA: Final = 4
 EOF: Final = 8
 SPACE: Final = 16
-LOST: Final = 32
-CLOSED: Final = 64
+STALLED: Final = 32
+LOST: Final = 64
+CLOSED: Final = 128
 
 
 @dataclass(slots=True)
@@ -65,6 +66,18 @@ class SpaceFreed:
 
 
 @dataclass(slots=True)
+class Stalled:
+    """Nothing got through for R1 time-outs in a row; we go on trying (RFC 9293 3.8.3).
+
+    error: what the network said about it (RFC 9293 3.9.1.8), or None: nothing. What
+    gets through again is seen by `SpaceFreed`, data, or `info`.
+    """
+
+    conn: Connection
+    error: SansioNetError | None
+
+
+@dataclass(slots=True)
 class Closed:
     """Both ends have finished, or this end aborted. The last event."""
 
@@ -85,6 +98,7 @@ TcpEvent: TypeAlias = (
     | DataReceived
     | EofReceived
     | SpaceFreed
+    | Stalled
     | Closed
     | ConnectionLost
 )
@@ -105,6 +119,8 @@ def drain(conn: Connection, out: list[TcpEvent]) -> None:
         out.append(EofReceived(conn))
     if kinds & SPACE and not kinds & (LOST | CLOSED):
         out.append(SpaceFreed(conn, conn.sender.space))
+    if kinds & STALLED and not kinds & (LOST | CLOSED):
+        out.append(Stalled(conn, conn.soft_error))
     if kinds & LOST and conn.error is not None:
         out.append(ConnectionLost(conn, conn.error))
     elif kinds & CLOSED:

@@ -11,7 +11,7 @@ from sansio_net.counters import DropReason
 from sansio_net.errors import ConnectionAborted, SansioNetError
 from sansio_net.wire.tcp_options import SegmentOptions
 
-from .events import ACCEPTED, CLOSED, CONNECTED, DATA, EOF, LOST, SPACE
+from .events import ACCEPTED, CLOSED, CONNECTED, DATA, EOF, LOST, SPACE, STALLED
 from .handshake import agree, effective_mss, our_mss
 from .seq import MASK
 from .states import OWES_BARE_RST, OWES_RST, OWES_SYN, State
@@ -152,7 +152,7 @@ def close(conn: Connection) -> None:
     receiver = conn.receiver
     unread = receiver.pending or receiver.reorder is not None
     receiver.discard()
-    conn.pending_kinds &= ~(DATA | EOF | SPACE)
+    conn.pending_kinds &= ~(DATA | EOF | SPACE | STALLED)
     if conn.done:
         return
     if conn.state in UNSYNCHRONIZED or unread:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sansio_net.errors import TimedOut
 
 from .ecn import window_reduced
+from .events import STALLED
 from .lifecycle import reset
 from .orphans import stalled
 from .states import OWES_KEEPALIVE, OWES_PROBE, OWES_SYN, State
@@ -63,6 +64,8 @@ def _retransmit(conn: Connection, now: int) -> None:
     conn.retransmits += 1
     if conn.retransmits >= options.retries1:
         conn.suspicious = True
+    if conn.retransmits == options.retries1:
+        _tell(conn)
     conn.rtt.back_off()
     if opening:
         conn.owed |= OWES_SYN
@@ -81,6 +84,12 @@ def _retransmit(conn: Connection, now: int) -> None:
     conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
     conn.note(now, "tcp.rto", conn.rtt.rto, conn.retransmits)
     conn.wake()
+
+
+def _tell(conn: Connection) -> None:
+    """RFC 9293 SHLD-9: who has the connection hears that R1 is reached."""
+    if not conn.closed and (conn.listener is None or conn.established):
+        conn.notify(STALLED)
 
 
 def give_up(conn: Connection) -> None:

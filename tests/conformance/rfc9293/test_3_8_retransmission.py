@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from sansio_net.errors import TimedOut
-from sansio_net.protocols.tcp import State
+from sansio_net.errors import TimedOut, Unreachable
+from sansio_net.protocols.tcp import Stalled, State
 from sansio_net.testing import Script
 from tests.conformance.peers import (
     MS,
@@ -122,6 +122,22 @@ def test_r2_is_the_application_s() -> None:
 @requirement(RFC, "SHLD-10", "R1 SHOULD correspond to at least 3 retransmissions")
 def test_r1() -> None:
     assert plain().retries1 >= 3
+
+
+@requirement(RFC, "SHLD-9", "SHOULD inform the application between R1 and R2")
+def test_the_application_hears_of_r1() -> None:
+    t = connected()
+    t.conn.send(b"x")
+    t.us("P.")
+    t.router(3, 1)  # no route to that host
+    t.wait(200 * MS + 400 * MS)
+    assert t.happened() == []
+    t.wait(800 * MS)
+    assert t.happened() == ["Stalled"]
+    stalled = t.events[-1]
+    assert isinstance(stalled, Stalled)
+    assert isinstance(stalled.error, Unreachable)
+    assert t.conn.state is State.ESTABLISHED
 
 
 @requirement(RFC, "SHLD-11", "R2 SHOULD correspond to at least 100 seconds")

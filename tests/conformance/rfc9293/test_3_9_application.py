@@ -106,6 +106,7 @@ def test_full_segments() -> None:
 
 @requirement(RFC, "MUST-47", "MUST have a mechanism to report soft errors")
 def test_a_soft_error_is_the_reason_in_the_end() -> None:
+    """Before that, `Stalled` tells it: SHLD-9."""
     t = connected(retries2=1)
     t.conn.send(b"x")
     t.us("P.")

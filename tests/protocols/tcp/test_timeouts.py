@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sansio_net.errors import TimedOut, Unreachable
-from sansio_net.protocols.tcp import ConnectionLost, State
+from sansio_net.protocols.tcp import ConnectionLost, Stalled, State
 from sansio_net.units import MILLISECOND, SECOND
 
 from .dialogue import Talk
@@ -72,6 +72,35 @@ def test_what_icmp_hinted_at_is_the_reason() -> None:
     talk.us("P.")
     talk.wait_timer("retransmit")
     assert isinstance(lost(talk), Unreachable)
+
+
+def test_the_application_hears_of_r1_once() -> None:
+    talk = Talk.active(retries1=2)
+    talk.conn.send(b"hello")
+    talk.us("P.")
+    seq = talk.conn.sender.snd_una % 2**32
+    talk.conn.icmp_error(Unreachable(), False, seq, talk.now)
+    talk.wait_timer("retransmit")
+    talk.events()
+    talk.wait_timer("retransmit")
+    (event,) = talk.events("Stalled")
+    assert isinstance(event, Stalled)
+    assert isinstance(event.error, Unreachable)
+    talk.wait_timer("retransmit")
+    talk.events()
+
+
+def test_who_has_not_got_it_or_has_closed_hears_nothing() -> None:
+    talk = Talk.half_open(retries1=1)
+    talk.us("S.")
+    talk.wait_timer("retransmit")
+    talk.events()
+    talk = Talk.active(retries1=1)
+    talk.conn.send(b"hello")
+    talk.us("P.")
+    talk.conn.close()
+    talk.wait_timer("retransmit")
+    talk.events()
 
 
 def test_going_back_after_a_timeout() -> None:
