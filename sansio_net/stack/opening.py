@@ -67,9 +67,11 @@ def connect(
     stack.name_of(nic)
     laddr, lport = local_endpoint(stack, local if local is not None else ("", 0))
     hop, laddr = way_to(stack, raddr, laddr, nic)
-    lport = lport or stack.socket_table.connect_port(laddr, raddr, rport)
+    options = options if options is not None else stack.config.tcp
+    lport = lport or stack.socket_table.connect_port(laddr, raddr, rport, options)
     key = connection_key(laddr, lport, raddr, rport)
-    if key in stack.connection_table or key in stack.time_wait:
+    last = stack.time_wait.get(key)
+    if key in stack.connection_table or (last and not last.gives_way(options)):
         raise AddressInUseError
     connection = Connection(
         laddr,
@@ -77,7 +79,7 @@ def connect(
         raddr,
         rport,
         isn=stack.isn,
-        options=options if options is not None else stack.config.tcp,
+        options=options,
         id=stack.next_id(),
         mtu=hop.nic.mtu,
         gso_max=hop.nic.capabilities.gso_max,
@@ -88,6 +90,10 @@ def connect(
     )
     connection.hop, connection.nic = hop, hop.nic
     connection.orphans = stack.orphans
+    if last is not None:
+        connection.isn_floor = last.snd_nxt  # RFC 9293 3.6.1
+        stack.time_wait.remove(key)
+        stack.tally.count("tcp.time_wait_reused")
     if connection.options.fast_open:
         connection.fast_open = FastOpen((laddr, raddr, rport), stack.fast_open)
     stack.connection_table[key] = connection

@@ -7,7 +7,7 @@ gets nothing and is forgotten as soon as somebody passes by.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from hashlib import blake2s
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -26,9 +26,11 @@ from sansio_net.errors import (
 )
 from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.tcp import Connection, Listener
+from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpSocket
 
 from .hops import find_hop, is_broadcast, way_to
+from .ports import EphemeralPorts
 from .upkeep import connection_key
 
 if TYPE_CHECKING:
@@ -103,16 +105,25 @@ def fitness(bound: Listener | UdpSocket, dst: bytes, nic: Interface) -> int:
 class SocketTable:
     """The listeners and datagram sockets of one Stack."""
 
-    __slots__ = ("_flow_key", "_ports", "_stack", "echoes", "listeners", "udp")
+    __slots__ = (
+        "_flow_key",
+        "_identifiers",
+        "_ports",
+        "_stack",
+        "echoes",
+        "listeners",
+        "udp",
+    )
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self.listeners: dict[int, list[Listener]] = {}
         self.udp: dict[int, list[UdpSocket]] = {}
         self.echoes: dict[int, EchoSocket] = {}
-        ports = stack.entropy.child("ports")
-        self._flow_key = ports.bytes(32)
-        self._ports = ports
+        entropy = stack.entropy.child("ports")
+        self._flow_key = entropy.bytes(32)
+        self._ports = EphemeralPorts(*stack.config.ephemeral_ports, entropy)
+        self._identifiers = stack.entropy.child("echo")
 
     def __len__(self) -> int:
         return (
@@ -228,43 +239,32 @@ class SocketTable:
     # -- ports
 
     def udp_port(self) -> int:
-        """A random port that no socket has (RFC 6056 3.3.1)."""
-        return self._free_port(0, lambda port: port not in self.udp)
+        """A random port that no socket has."""
+        return self._ports.random(lambda port: port not in self.udp)
 
     def listen_port(self) -> int:
-        return self._free_port(0, lambda port: port not in self.listeners)
+        return self._ports.random(lambda port: port not in self.listeners)
 
-    def connect_port(self, laddr: bytes, raddr: bytes, rport: int) -> int:
-        """RFC 6056 3.3.3, simple hash-based: the offset depends on the peer."""
-        endpoint = laddr + raddr + rport.to_bytes(2, "big")
-        digest = blake2s(endpoint, key=self._flow_key, digest_size=8).digest()
+    def connect_port(
+        self, laddr: bytes, raddr: bytes, rport: int, options: TcpOptions
+    ) -> int:
+        """A port of no connection and no listener; of one in TIME-WAIT if need be."""
         stack = self._stack
 
-        def free(port: int) -> bool:
+        def fitness(port: int) -> int:
             key = connection_key(laddr, port, raddr, rport)
-            return (
-                key not in stack.connection_table
-                and key not in stack.time_wait
-                and port not in self.listeners
-            )
+            if key in stack.connection_table or port in self.listeners:
+                return 0
+            record = stack.time_wait.get(key)
+            return 2 if record is None else int(record.gives_way(options))
 
-        return self._free_port(int.from_bytes(digest, "big"), free)
+        return self._ports.towards(laddr, raddr, rport, fitness)
 
     def echo_identifier(self) -> int:
         """A free ICMP identifier. Raises AddressInUseError."""
-        start = self._ports.below(0x10000)
+        start = self._identifiers.below(0x10000)
         for step in range(0x10000):
             identifier = (start + step) & 0xFFFF
             if identifier not in self.echoes:
                 return identifier
         raise AddressInUseError("no echo identifier is free")
-
-    def _free_port(self, offset: int, free: Callable[[int], bool]) -> int:
-        first, last = self._stack.config.ephemeral_ports
-        span = last - first + 1
-        start = offset + self._ports.below(span)
-        for step in range(span):
-            port = first + (start + step) % span
-            if free(port):
-                return port
-        raise AddressInUseError("no ephemeral port is free")

@@ -15,6 +15,7 @@ from sansio_net.units import MILLISECOND
 from sansio_net.wire.tcp import ACK, FIN, RST, SYN
 from sansio_net.wire.tcp_options import build_tcp_options, parse_tcp_options
 
+from .options import TcpOptions
 from .reset import control_packet
 from .seq import MASK, is_older
 
@@ -69,6 +70,12 @@ class TimeWaitRecord:
         if ts_val == self.ts_recent:
             return newer_seq
         return is_older(self.ts_recent, ts_val)
+
+    def gives_way(self, options: TcpOptions) -> bool:
+        """May a connect of ours take its place? Only with timestamps: they grow from
+        one connection of two hosts to the next, so that the peer can tell old segments
+        from new ones (RFC 6191 2 and 3, seen from the other end)."""
+        return options.timestamps and self.ts_recent is not None
 
     def segment_arrives(
         self, seq: int, ack: int, flags: int, length: int, options: bytes, now: int
