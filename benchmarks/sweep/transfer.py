@@ -16,7 +16,7 @@ from typing import Final
 from sansio_net.entropy import Entropy
 from sansio_net.packet import CSUM_VALID, Medium, Packet, PacketInfo
 from sansio_net.protocols.tcp import Connection, IsnGenerator, Listener, TcpOptions
-from sansio_net.protocols.tcp.events import Accepted, TcpEvent
+from sansio_net.protocols.tcp.events import Accepted, SpaceFreed, TcpEvent
 from sansio_net.testing.link import Link
 from sansio_net.units import MIB, SECOND
 from sansio_net.wire.ipv4 import DF, HEADER_SIZE, PROTO_TCP, build_ipv4
@@ -25,7 +25,7 @@ from sansio_net.wire.tcp import FIN, PSH
 from .cells import PACKET, Cell, Path
 
 BUFFER: Final = 64 * MIB
-"""Above every bandwidth-delay product with its queue: never what limits."""
+"""As far as buffers may grow: beyond every bandwidth-delay product with its queue."""
 CHUNK: Final = bytes(4 * MIB)
 GSO_MAX: Final = 65_535
 HELD_BACK: Final = 100_000
@@ -228,9 +228,9 @@ class Transfer:
             self._note_progress(now)
         elif conn.rtt.rto > self._rto:
             self._rto = conn.rtt.rto
-        if conn.pending_kinds:
-            conn.events()
-        if conn.sender.unsent < BUFFER // 2:
+        if conn.pending_kinds and any(
+            isinstance(event, SpaceFreed) for event in conn.events()
+        ):
             self._fill()
         if self._watch is not None:
             self._watch(self)
@@ -282,7 +282,9 @@ def _or_never(when: int | None) -> int:
 
 def options_for(cell: Cell) -> TcpOptions:
     return TcpOptions(
-        congestion=cell.congestion, send_buffer=BUFFER, receive_buffer=BUFFER
+        congestion=cell.congestion,
+        send_buffer_max=BUFFER,
+        receive_buffer_max=BUFFER,
     )
 
 
