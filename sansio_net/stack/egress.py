@@ -108,7 +108,7 @@ def _connection_speaks(
             6,
             20 + size,
             next_ident(stack, dst, packet, size),
-            DONT_FRAGMENT,
+            0 if connection.fragments else DONT_FRAGMENT,
             options.ttl,
             options.tos | connection.ect,
         )
@@ -217,7 +217,7 @@ def send(
         # asked once a datagram: its fragments go together or not at all
         stack.tally.drop(DropReason.OUTPUT_QUEUE_FULL)
         return
-    for piece in _ip_packets(stack, nic, packet, source, protocol, info):
+    for piece in _ip_packets(stack, hop.mtu, packet, source, protocol, info):
         if header is None:
             assert hop.cache is not None
             assert hop.neighbour is not None
@@ -233,7 +233,7 @@ def send(
 
 def _ip_packets(
     stack: Stack,
-    nic: Interface,
+    mtu: int,
     packet: Packet,
     source: bytes,
     protocol: int,
@@ -242,13 +242,13 @@ def _ip_packets(
     """The packet with its IP header, in fragments where it is too big (RFC 791 3.2)."""
     dst, size = info.dst, len(packet)
     if len(dst) == 16:
-        return _ipv6_packets(stack, nic, packet, source, protocol, info)
+        return _ipv6_packets(stack, mtu, packet, source, protocol, info)
     ident = next_ident(stack, dst, packet, size)
     top = ipv4.pack_header(
         source, dst, protocol, 20 + size, ident, 0, info.ttl, info.tos
     )
     _prepend(packet, b"", top)
-    if 20 + size <= nic.mtu:
+    if 20 + size <= mtu:
         return [packet]
     try:
         (whole,) = flatten(packet)  # checksums cannot wait for fragments
@@ -256,12 +256,12 @@ def _ip_packets(
         stack.tally.drop(DropReason.PACKET_TOO_BIG)
         return []
     stack.tally.count("fragmented")
-    return [Packet(piece) for piece in fragment(top, whole[20:], nic.mtu)]
+    return [Packet(piece) for piece in fragment(top, whole[20:], mtu)]
 
 
 def _ipv6_packets(
     stack: Stack,
-    nic: Interface,
+    mtu: int,
     packet: Packet,
     source: bytes,
     protocol: int,
@@ -273,7 +273,7 @@ def _ipv6_packets(
         protocol = ipv4.PROTO_ICMPV6  # a ping socket speaks both
     top = ipv6.pack_header(source, dst, protocol, size, info.ttl, info.tos)
     _prepend(packet, b"", top)
-    if 40 + size <= nic.mtu:
+    if 40 + size <= mtu:
         return [packet]
     try:
         (whole,) = flatten(packet)
@@ -282,6 +282,4 @@ def _ipv6_packets(
         return []
     stack.tally.count("fragmented")
     ident = int.from_bytes(stack.ident6.bytes(4), "big")
-    return [
-        Packet(piece) for piece in fragments6.fragment(top, whole[40:], nic.mtu, ident)
-    ]
+    return [Packet(piece) for piece in fragments6.fragment(top, whole[40:], mtu, ident)]

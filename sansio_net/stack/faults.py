@@ -6,7 +6,7 @@ of a neighbour that does not answer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sansio_net.counters import DropReason
 from sansio_net.errors import ConnectionFailed, Unreachable, WireError
@@ -34,9 +34,6 @@ from .hops import forget_gateway
 if TYPE_CHECKING:
     from .interface import Interface
     from .stack import Stack
-
-MIN_PMTU: Final = 552  # no smaller path is believed: Linux's min_pmtu
-MIN_PMTU6: Final = 1280  # RFC 8201 4
 
 
 def report(
@@ -148,7 +145,7 @@ def neighbour_failed(
             quoted = parse_quoted(packet.join()[packet.offset :])
         except WireError:
             continue
-        concern(nic, quoted, *error_for(UNREACHABLE, HOST_UNREACHABLE), 0, now)
+        concern(nic, quoted, *error_for(UNREACHABLE, HOST_UNREACHABLE), None, now)
 
 
 def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:
@@ -157,15 +154,15 @@ def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:
     if quoted.source not in nic.stack.own:
         arrival.drop(DropReason.ICMP_NOT_CONCERNING)
         return
-    mtu = 0
+    mtu: int | None = None
     if len(quoted.source) == 16:
         failure, hard = error_for6(error.type, error.code)
         if error.type == icmpv6.PACKET_TOO_BIG:
-            mtu = max(error.mtu, MIN_PMTU6)
+            mtu = error.mtu
     else:
         failure, hard = error_for(error.type, error.code)
         if (error.type, error.code) == (UNREACHABLE, FRAGMENTATION_NEEDED):
-            mtu = max(error.mtu, MIN_PMTU)
+            mtu = error.mtu
     if not concern(nic, quoted, failure, hard, mtu, now):
         arrival.drop(DropReason.ICMP_NOT_CONCERNING)
 
@@ -175,10 +172,13 @@ def concern(
     quoted: Quoted,
     failure: ConnectionFailed,
     hard: bool,
-    mtu: int,
+    mtu: int | None,
     now: int,
 ) -> bool:
-    """Tell the sender of a quoted packet; False if there is none."""
+    """Tell the sender of a quoted packet; False if there is none.
+
+    `mtu`: of the next link, where the packet was too big for it; 0: it is not told.
+    """
     stack = nic.stack
     peer = (quoted.destination, quoted.destination_port)
     if quoted.protocol == ipv4.PROTO_TCP:
@@ -186,8 +186,10 @@ def concern(
         connection = stack.connection_table.get(key)
         if connection is None:
             return False
-        if mtu:
-            connection.path_mtu(mtu, quoted.seq or 0, now)
+        if mtu is not None:
+            size, header = quoted.total_length, quoted.header_length
+            connection.path_mtu(mtu, size, header, quoted.seq or 0, now)
+            upkeep.note_path(stack, connection, now)
         else:
             connection.icmp_error(failure, hard, quoted.seq or 0, now)
         upkeep.settle_connection(stack, connection)

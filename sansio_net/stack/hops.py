@@ -33,7 +33,7 @@ class Hop:
     """A cached way out: interface, next hop and how its link header is found.
 
     version: the routing table's when it was made; another version makes it stale.
-    bound: the interface that was asked for, or None. mtu: the interface's.
+    bound: the interface that was asked for, or None. mtu: the route's or interface's.
     to_all: it leads to every host of a subnet.
     header: the link header where no neighbour is needed (IP medium, groups), or None.
     cache: that knows the neighbour, where one is needed.
@@ -112,6 +112,8 @@ def _new_hop(
         if not via or (via != dst and not route.nic.reaches(via)):
             via = route.via
         hop = Hop(route.nic, via or dst, version)
+        if route.mtu is not None:
+            hop.mtu = min(route.mtu, hop.mtu)
     if group_mac is not None and hop.nic.arp is not None:
         hop.header = group_mac + hop.nic.mac + (_TYPE4 if len(dst) == 4 else _TYPE6)
     hop.to_all = group_mac is BROADCAST_MAC

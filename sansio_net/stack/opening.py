@@ -81,7 +81,7 @@ def connect(
         isn=stack.isn,
         options=options,
         id=stack.next_id(),
-        mtu=hop.nic.mtu,
+        mtu=hop.mtu,
         gso_max=hop.nic.capabilities.gso_max,
         ready=hop.nic.ready,
         notified=stack.notified,
@@ -89,6 +89,9 @@ def connect(
         trace=stack.trace,
     )
     connection.hop, connection.nic = hop, hop.nic
+    known = stack.paths.mtu(raddr)
+    if known:
+        connection.path_changed(hop.mtu, hop.nic.capabilities.gso_max, known)
     connection.orphans = stack.orphans
     if last is not None:
         connection.isn_floor = last.snd_nxt  # RFC 9293 3.6.1

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .interface import Interface
 
 DEFAULT: Final = "default"
+MIN_MTU: Final = {4: 68, 16: 1280}
+"""By the size of an address (RFC 791 3.2, RFC 8200 5)."""
 
 
 @dataclass(slots=True)
@@ -27,6 +29,7 @@ class Route:
     nic: Interface
     via: bytes = b""
     metric: int = 0
+    mtu: int | None = None
 
     def __str__(self) -> str:
         where = f"{format_ip(self.network)}/{self.prefixlen}"
@@ -154,11 +157,17 @@ class RouteTable:
 
 
 def make_route(
-    destination: str, nic: Interface, via: str | None = None, metric: int = 0
+    destination: str,
+    nic: Interface,
+    via: str | None = None,
+    metric: int = 0,
+    mtu: int | None = None,
 ) -> Route:
     """A Route from text. Raises ValueError."""
     hop = pack_ip(via) if via is not None else b""
     network, prefixlen = parse_destination(destination, hop)
     if hop and len(hop) != len(network):
         raise ValueError(f"{via} is not of the family of {destination}")
-    return Route(network, prefixlen, nic, hop, metric)
+    if mtu is not None and mtu < MIN_MTU[len(network)]:
+        raise ValueError(f"no MTU of a route: {mtu}")
+    return Route(network, prefixlen, nic, hop, metric, mtu)

@@ -39,6 +39,7 @@ from .deadlines import Deadlines
 from .events import Event, Report, Reports, StackClosed
 from .hops import IDENT_BUCKETS, Hop
 from .interface import Interface, InterfaceAddress, mac_of
+from .paths import PathTable
 from .routes import RouteTable, make_route
 from .sockets import SocketRouter, SocketTable
 
@@ -76,6 +77,7 @@ class Stack:
         "notified",
         "orphans",
         "own",
+        "paths",
         "reassembler",
         "redirects",
         "resets",
@@ -103,6 +105,7 @@ class Stack:
         self.routes = RouteTable(config.max_routes)
         self.hops: dict[tuple[bytes, int], Hop] = {}
         self.redirects: dict[bytes, bytes] = {}  # destination -> gateway, by ICMP
+        self.paths = PathTable(config.max_hops, config.tcp.pmtu_age, self.tally)
         self.own: dict[bytes, Interface] = {}  # our usable addresses
         self.connection_table: dict[bytes, Connection] = {}
         self.touched: list[Connection] = []  # connections of the batch being received
@@ -170,6 +173,7 @@ class Stack:
         for part in self.deadlines.due(now):
             part.handle_timeout(now)
             if isinstance(part, Connection):
+                upkeep.note_path(self, part, now)
                 upkeep.settle_connection(self, part)
             else:
                 self.deadlines.arm(part)
@@ -287,8 +291,11 @@ class Stack:
         via: str | None = None,
         nic: Interface | None = None,
         metric: int = 0,
+        mtu: int | None = None,
     ) -> None:
         """``("default", via="10.0.0.1")``; the interface is the one that reaches `via`.
+
+        mtu: of packets that go this way, where it is less than the interface's.
 
         Raises ValueError, Unreachable where `via` is on no subnet of ours.
         """
@@ -298,7 +305,7 @@ class Stack:
                 raise Unreachable(f"no interface reaches {via or destination}")
             nic = direct.nic
         self.name_of(nic)
-        self.routes.add(make_route(destination, nic, via, metric))
+        self.routes.add(make_route(destination, nic, via, metric, mtu))
 
     def remove_route(
         self, destination: str, *, via: str | None = None, nic: Interface | None = None

@@ -47,7 +47,9 @@ def adopt(stack: Stack, connection: Connection, key: bytes, nic: Interface) -> b
     out = hop.nic if hop is not None else nic
     # what it already wants to send hangs in its own queue: bring it to the interface's
     connection.attach(out.ready, stack.notified)
-    connection.path_changed(out.mtu, out.capabilities.gso_max)
+    mtu = hop.mtu if hop is not None else nic.mtu
+    known = stack.paths.mtu(connection.raddr)
+    connection.path_changed(mtu, out.capabilities.gso_max, known)
     connection.hop = hop
     return True
 
@@ -133,8 +135,18 @@ def route_connection(stack: Stack, connection: Connection) -> Hop | None:
     nic = hop.nic
     if old is None or (old.nic, old.next_hop, old.mtu) != (nic, hop.next_hop, hop.mtu):
         # on the same path, what routers said of its MTU still holds
-        connection.path_changed(nic.mtu, nic.capabilities.gso_max)
+        stack.paths.forget(connection.raddr)
+        connection.path_changed(hop.mtu, nic.capabilities.gso_max)
     return hop
+
+
+def note_path(stack: Stack, connection: Connection, now: int) -> None:
+    """What it has just learned of its path, others will want to know."""
+    path = connection.path
+    if path is not None and path.news:
+        path.news = False
+        stack.paths.learn(connection.raddr, connection.mtu, now)
+        stack.deadlines.arm(stack.paths)
 
 
 def no_way(stack: Stack, connection: Connection, now: int) -> None:

@@ -13,7 +13,8 @@ from sansio_net.wire.tcp import ECE
 from . import lifecycle
 from .ecn import window_reduced
 from .events import SPACE
-from .recovery import FAST
+from .mtu import probe_acknowledged, probe_at, probe_lost
+from .recovery import DUP_THRESHOLD, FAST
 from .segment import Segment
 from .seq import MASK
 from .timers import PERSIST, RETRANSMIT, USER
@@ -81,6 +82,10 @@ def duplicate_ack(conn: Connection, now: int) -> None:
         return
     congestion = conn.congestion
     una, nxt = sender.snd_una, sender.snd_nxt
+    if recovery.dup_acks == DUP_THRESHOLD - 1 and probe_at(conn, una):
+        recovery.dup_acks = 0
+        probe_lost(conn, now)
+        return
     if recovery.on_duplicate(una, nxt, sender.mss, congestion, now):
         window_reduced(conn)
         note_window(conn, now)
@@ -109,6 +114,8 @@ def progress(
         conn.congestion.on_ack(sample)
     recovery.on_ack(newly, ack, sender.snd_nxt, sender.mss, conn.congestion, now)
     note_window(conn, now)
+    if conn.path is not None and conn.path.search is not None:
+        probe_acknowledged(conn, conn.path.search, now)
     if ack == sender.snd_nxt:
         timers.stop(RETRANSMIT)  # RFC 6298 (5.2)
     elif recovery.restarts_timer:

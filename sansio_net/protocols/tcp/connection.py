@@ -49,6 +49,7 @@ from . import (
     events,
     fastpath,
     lifecycle,
+    mtu,
     network,
     output,
     timeouts,
@@ -64,6 +65,7 @@ from .info import TcpInfo, gather
 from .isn import IsnGenerator
 from .options import TcpOptions
 from .orphans import Orphans
+from .path import PathMtu
 from .recovery import Recovery
 from .rtt import RttEstimator
 from .seq import MASK
@@ -97,6 +99,7 @@ class Connection:
         "established",
         "fast_open",
         "forward_progress",
+        "fragments",
         "gso_payload",
         "heard_at",
         "hop",
@@ -107,6 +110,7 @@ class Connection:
         "keepalives",
         "laddr",
         "last_sent_at",
+        "link_mtu",
         "listener",
         "lport",
         "mtu",
@@ -115,6 +119,7 @@ class Connection:
         "options",
         "orphans",
         "owed",
+        "path",
         "peer_offer",
         "pending_kinds",
         "probing",
@@ -183,10 +188,12 @@ class Connection:
         self.ecn: Ecn | None = None
         self.ect = 0  # the ECN bits of the packet that `emit` gave last
         self.peer_offer: SegmentOptions | None = None
-        self.mtu = mtu
+        self.mtu = self.link_mtu = mtu  # the path's, as far as known; the first link's
+        self.path: PathMtu | None = None
+        self.fragments = False  # routers may cut: no DF
         self.gso_payload = 0  # text in the largest packet; 0: one segment
-        self.path_changed(mtu, gso_max)
         self._begin()
+        self.path_changed(mtu, gso_max)
         # None when alone: the flags say it all
         self.queued = False
         self.ready = ready
@@ -421,25 +428,11 @@ class Connection:
         if self.pending_kinds and notified is not None:
             notified.append(self)
 
-    def path_changed(self, mtu: int, gso_max: int) -> None:
-        """Another route or path MTU."""
-        network.path_changed(self, mtu, gso_max)
-
-    def unreachable(self, error: SansioNetError, now: int) -> None:
-        """No route or neighbour."""
-        network.unreachable(self, error, now)
-
-    def icmp_error(self, error: SansioNetError, hard: bool, seq: int, now: int) -> None:
-        """An ICMP error that quotes a segment of ours with this sequence number."""
-        network.icmp_error(self, error, hard, seq, now)
-
-    def path_mtu(self, mtu: int, seq: int, now: int) -> None:
-        """ICMP fragmentation needed, quoting this sequence number (RFC 1191)."""
-        network.path_mtu(self, mtu, seq, now)
-
-    def finish(self, error: SansioNetError | None) -> None:
-        """Enter CLOSED without a word to the peer."""
-        lifecycle.finish(self, error)
+    path_changed = mtu.path_changed
+    path_mtu = mtu.path_mtu
+    unreachable = network.unreachable
+    icmp_error = network.icmp_error
+    finish = lifecycle.finish
 
     # Steps that the files around this one share ---------------------------------------
 

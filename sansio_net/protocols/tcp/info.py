@@ -133,7 +133,7 @@ def _stance(info: TcpInfo, conn: Connection) -> None:
     info.rto, info.rtt, info.rttvar = rtt.rto, rtt.srtt, rtt.rttvar
     info.ato = conn.options.delayed_ack
     info.pmtu = conn.mtu
-    info.advmss = our_mss(conn.laddr, conn.mtu, conn.options)
+    info.advmss = our_mss(conn.laddr, conn.link_mtu, conn.options)
 
 
 def _sending(info: TcpInfo, conn: Connection) -> None:

@@ -13,6 +13,7 @@ from sansio_net.wire.tcp_options import SegmentOptions
 
 from .events import ACCEPTED, CLOSED, CONNECTED, DATA, EOF, LOST, SPACE, STALLED
 from .handshake import agree, effective_mss, our_mss
+from .mtu import begin_path
 from .seq import MASK
 from .states import OWES_BARE_RST, OWES_RST, OWES_SYN, State
 from .time_wait import TimeWaitRecord
@@ -62,7 +63,7 @@ def meet(conn: Connection, irs: int, wnd: int, offer: SegmentOptions, now: int) 
     agreed = conn.agreed = agree(conn.options, offer, conn.raddr)
     conn.peer_offer = offer
     receiver, sender = conn.receiver, conn.sender
-    receiver.start(irs, our_mss(conn.laddr, conn.mtu, conn.options))
+    receiver.start(irs, our_mss(conn.laddr, conn.link_mtu, conn.options))
     receiver.wscale = agreed.rcv_wscale
     receiver.sack = agreed.sack
     sender.wscale = agreed.snd_wscale
@@ -109,6 +110,7 @@ def establish(conn: Connection, now: int) -> None:
     conn.last_sent_at = now
     conn.timers.stop_all()
     conn.enter(State.ESTABLISHED)
+    begin_path(conn, now)
     if conn.listener is None:
         conn.notify(CONNECTED)
     elif not accepted:

@@ -20,8 +20,10 @@ from sansio_net.wire.tcp_options import (
 
 from . import fastopen, orphans
 from .ecn import mark_text, syn_flags
-from .handshake import TIMESTAMPS_SIZE, offer, our_mss
+from .handshake import TIMESTAMPS_SIZE, headers_size, offer, our_mss
 from .lifecycle import choose_iss
+from .mtu import probe_sent, probe_size
+from .plpmtud import Search
 from .seq import MASK
 from .states import (
     OWES_BARE_RST,
@@ -120,7 +122,7 @@ def _syn(conn: Connection, now: int) -> Packet:
             fast.timed_out(now)
         conn.rtt.cancel()
         conn.note_retransmission(now, sender.iss, 0, "syn")
-    mss = our_mss(conn.laddr, conn.mtu, conn.options)
+    mss = our_mss(conn.laddr, conn.link_mtu, conn.options)
     options = offer(
         conn.options, mss, _clock(conn, now), receiver.ts_recent, conn.peer_offer
     )
@@ -183,7 +185,12 @@ def _new_text(conn: Connection, now: int) -> Packet | None:
     ):
         conn.congestion.on_idle(now)
         conn.last_sent_at = now
-    size = sender.sendable(_room(conn), conn.options.nodelay)
+    room = _room(conn)
+    if conn.path is not None and conn.path.search is not None:
+        packet = _mtu_probe(conn, conn.path.search, room, now)
+        if packet is not None:
+            return packet
+    size = sender.sendable(room, conn.options.nodelay)
     # a FIN alone takes a number, so a place in the window
     open_for_fin = not waiting and sender.snd_una + sender.snd_wnd > sender.snd_nxt
     if not size and not open_for_fin:
@@ -199,6 +206,20 @@ def _new_text(conn: Connection, now: int) -> Packet | None:
     seq = sender.snd_nxt
     packet = _text(conn, now, seq, size, mss, options, None)
     rtt.start(sender.snd_nxt, now)
+    return packet
+
+
+def _mtu_probe(conn: Connection, search: Search, room: int, now: int) -> Packet | None:
+    """New text in a segment larger than the others (RFC 4821 7.5, 10.1)."""
+    size = probe_size(conn, search, room, now)
+    if not size:
+        return None
+    options = _options(conn, now)
+    text = size - headers_size(conn.laddr) - len(options)
+    full_end, start = conn.sender.full_end, conn.sender.snd_nxt
+    packet = _text(conn, now, start, text, text, options, None)
+    conn.sender.full_end = full_end
+    probe_sent(conn, search, size, start)
     return packet
 
 
@@ -238,6 +259,8 @@ def _text(
         sender.snd_nxt = end
     if text % mss:
         sender.small_end = seq + text
+    if text >= mss and not sender.full_end:
+        sender.full_end = seq + mss
     gso_size = mss if text > mss else 0
     if conn.ecn is not None:
         conn.ect = 0

@@ -23,6 +23,7 @@ class Sender:
         "cwnd_limited",
         "fin",
         "flush_to",
+        "full_end",
         "iss",
         "limit",
         "max_snd_wnd",
@@ -53,6 +54,7 @@ class Sender:
         self.queue: Buffer | None = None
         self.queue_end = 1
         self.fin = False  # queued, perhaps sent
+        self.full_end = 0  # where the first full segment of this MSS ended; 0: none
         self.small_end = 0  # where the last segment below the MSS ended
         self.short_send = False  # a send took less than it was given
         self.corked = False  # only whole segments leave

@@ -12,6 +12,7 @@ from sansio_net.errors import TimedOut
 from .ecn import window_reduced
 from .events import STALLED
 from .lifecycle import reset
+from .mtu import aged, timed_out
 from .orphans import stalled
 from .states import OWES_KEEPALIVE, OWES_PROBE, OWES_SYN, State
 from .timers import (
@@ -21,6 +22,7 @@ from .timers import (
     KEEPALIVE,
     NAMES,
     PACING,
+    PATH,
     PERSIST,
     RETRANSMIT,
     STALL,
@@ -74,7 +76,7 @@ def _retransmit(conn: Connection, now: int) -> None:
         una = sender.snd_una
         conn.probing = True
         recovery.lose(una, min(una + sender.mss, sender.snd_nxt), "probe")
-    elif sender.in_flight:
+    elif sender.in_flight and not timed_out(conn, now):
         first = conn.retransmits == 1
         una, nxt = sender.snd_una, sender.snd_nxt
         recovery.on_timeout(una, nxt, first, conn.congestion, now)
@@ -152,6 +154,7 @@ def _paced(conn: Connection, now: int) -> None:
 
 
 _ACTIONS: Final = {
+    PATH: aged,
     RETRANSMIT: _retransmit,
     DELAYED_ACK: _delayed_ack,
     PERSIST: _persist,

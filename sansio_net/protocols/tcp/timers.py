@@ -19,6 +19,7 @@ PROBE: Final = 7
 PACING: Final = 8
 STALL: Final = 9
 CORK: Final = 10
+PATH: Final = 11
 
 NAMES: Final = (
     "retransmit",
@@ -32,6 +33,7 @@ NAMES: Final = (
     "pacing",
     "stall",
     "cork",
+    "path",
 )
 
 

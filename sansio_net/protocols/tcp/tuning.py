@@ -14,6 +14,7 @@ from sansio_net.units import KIB, MILLISECOND
 
 from .acknowledgment import echo_age, tell_space
 from .drain import Drain
+from .mtu import PATH_OPTIONS, options_changed
 from .options import SETTABLE, TcpOptions, receive_limit, send_limit
 from .receiver import MAX_WINDOW, NEVER, Receiver
 from .sender import Sender
@@ -60,6 +61,8 @@ def set_options(conn: Connection, changes: dict[str, int | bool | str | None]) -
     if "receive_buffer" in changes or "receive_buffer_max" in changes:
         receiver.limit = receive_limit(options, before)
         receiver.tune_at = NEVER if options.receive_buffer is not None else 0
+    if changes.keys() & PATH_OPTIONS and not conn.done:
+        options_changed(conn)
     if not conn.done:
         if receiver.limit > before and conn.established:
             conn.window_may_open()

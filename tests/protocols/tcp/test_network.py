@@ -12,7 +12,7 @@ def test_a_smaller_path_sends_again_in_smaller_pieces() -> None:
     talk = Talk.active(mss=1460, gso_max=65_536)
     talk.conn.send(bytes(14_600))
     talk.us("P.", seq=1, data=bytes(14_600))
-    talk.conn.path_mtu(576, (talk.conn.sender.iss + 1) % 2**32, talk.now)
+    talk.conn.path_mtu(576, 1500, 20, (talk.conn.sender.iss + 1) % 2**32, talk.now)
     said = talk.all_said()
     assert {each.packet.gso_size for each in said} == {536}
     # RFC 5681 3.1: as many segments as before
@@ -24,10 +24,10 @@ def test_a_smaller_path_sends_again_in_smaller_pieces() -> None:
 
 def test_only_about_what_is_in_flight_and_never_upwards() -> None:
     talk = Talk.active()
-    talk.conn.path_mtu(576, 12345, talk.now)
+    talk.conn.path_mtu(576, 1500, 20, 12345, talk.now)
     talk.conn.send(b"x")
     talk.us("P.")
-    talk.conn.path_mtu(9000, (talk.conn.sender.iss + 1) % 2**32, talk.now)
+    talk.conn.path_mtu(9000, 1500, 20, (talk.conn.sender.iss + 1) % 2**32, talk.now)
     assert talk.conn.mtu == 1500
     assert talk.counters.dropped(DropReason.ICMP_NOT_CONCERNING) == 2
 
