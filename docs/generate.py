@@ -112,6 +112,7 @@ TITLES = {
     "RFC 9293": "Transmission Control Protocol",
     "RFC 1191": "Path MTU Discovery",
     "RFC 2018": "TCP Selective Acknowledgment Options",
+    "RFC 2883": "An Extension to the SACK Option",
     "RFC 3168": "Explicit Congestion Notification",
     "RFC 5681": "TCP Congestion Control",
     "RFC 5961": "Robustness to Blind In-Window Attacks",
@@ -119,6 +120,7 @@ TITLES = {
     "RFC 6298": "Computing TCP's Retransmission Timer",
     "RFC 6928": "Increasing TCP's Initial Window",
     "RFC 7323": "TCP Extensions for High Performance",
+    "RFC 7413": "TCP Fast Open",
     "RFC 1122": "Requirements for hosts",
 }
 """The RFCs of the conformance table, in its order."""

@@ -230,6 +230,12 @@ _OTHERS: Final = (
         "New connections SHOULD have RFC 3390's IW where there were losses",
         "nothing is remembered of a path but its MTU",
     ),
+    not_done(
+        "RFC 2883",
+        "4.3-1",
+        "A duplicate that PAWS refuses can be reported, too",
+        "its ACK has the blocks of RFC 2018 alone",
+    ),
     elsewhere(
         "RFC 2018",
         "8-1",
