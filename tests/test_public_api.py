@@ -10,7 +10,8 @@ PUBLIC: dict[str, str] = {
     "sansio_net": "ASAP Capabilities Datagram Entropy Machine Medium Packet earliest",
     "sansio_net.stack": """
         Accepted Address AddressAdded AddressConflict AddressRemoved Closed Connected
-        ConnectionLost DataReceived EchoFailed EchoReplied EofReceived Event Interface
+        ConnectionLost DataReceived DnsServersChanged EchoFailed EchoReplied
+        EofReceived Event Interface
         LinkDown LinkUp Route SocketSpaceFreed SpaceFreed Stack StackClosed StackConfig
         Stalled UdpError UdpReceived
     """,
@@ -40,7 +41,11 @@ PUBLIC: dict[str, str] = {
         Claimed Conflict Deadlines Neighbour NeighbourConfig NeighbourState
         NeighbourTable ResolutionFailed Resolved
     """,
-    "sansio_net.protocols.slaac": "LINK_LOCAL is_reserved stable_identifier",
+    "sansio_net.protocols.slaac": """
+        AddressDeprecated AddressExpired AddressFormed Autoconfiguration DnsAdvertised
+        Formed LINK_LOCAL ParametersAdvertised RouteChanged SlaacConfig SlaacEvent
+        is_reserved stable_identifier
+    """,
     "sansio_net.protocols.udp": """
         SocketSpaceFreed UdpError UdpEvent UdpOptions UdpReceived UdpSocket
     """,

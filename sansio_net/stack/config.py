@@ -8,6 +8,7 @@ from sansio_net.protocols.arp import ArpConfig
 from sansio_net.protocols.icmp import IcmpOptions
 from sansio_net.protocols.ndp import NdpConfig
 from sansio_net.protocols.reassembly import ReassemblyConfig
+from sansio_net.protocols.slaac import SlaacConfig
 from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpOptions
 
@@ -46,4 +47,5 @@ class StackConfig:
     icmp: IcmpOptions = field(default_factory=IcmpOptions)
     arp: ArpConfig = field(default_factory=ArpConfig)
     ndp: NdpConfig = field(default_factory=NdpConfig)
+    slaac: SlaacConfig = field(default_factory=SlaacConfig)
     reassembly: ReassemblyConfig = field(default_factory=ReassemblyConfig)

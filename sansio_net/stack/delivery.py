@@ -16,10 +16,10 @@ from sansio_net.protocols.tcp import Connection, reset_for
 from sansio_net.wire import ipv4
 from sansio_net.wire.icmp import Icmp as IcmpMessage
 from sansio_net.wire.ipv6_extensions import Chain
-from sansio_net.wire.ndp import Redirect, parse_ndp
+from sansio_net.wire.ndp import Redirect, RouterAdvertisement, parse_ndp
 from sansio_net.wire.tcp import FLAGS_OFFSET, RST
 
-from . import egress, faults, fragments6, upkeep
+from . import autoconf, egress, faults, fragments6, upkeep
 from .arrival import Arrival, Segment
 from .fragments import MORE_FRAGMENTS, unfragmented
 from .hops import redirect
@@ -74,7 +74,7 @@ def segment_without_connection(
             options,
             body,
             now,
-            mtu=arrival.nic.mtu,
+            mtu=arrival.nic.mtu_for(arrival.src),
             gso_max=arrival.nic.capabilities.gso_max,
             floor=floor,
         )
@@ -248,7 +248,9 @@ def _discovery_arrives(arrival: Arrival, message: IcmpMessage, now: int) -> None
         return
     mac = arrival.packet.head[6:12]
     valid = nic.ndp.ndp_arrives(found, arrival.src, arrival.dst, arrival.ttl, mac, now)
-    if valid and isinstance(found, Redirect):
+    if valid and isinstance(found, RouterAdvertisement):
+        autoconf.router_advertises(nic, found, arrival.src, now)
+    elif valid and isinstance(found, Redirect):
         if redirect(nic.stack, nic, found.destination, found.target, arrival.src):
             nic.ndp.redirected(found, now)
         else:

@@ -72,7 +72,23 @@ class StackClosed:
     stack: Stack
 
 
-Report: TypeAlias = LinkUp | LinkDown | AddressAdded | AddressRemoved | AddressConflict
+@dataclass(slots=True)
+class DnsServersChanged:
+    """What routers advertise now (RFC 8106), all of it; () when nothing is valid."""
+
+    nic: Interface
+    servers: tuple[str, ...]
+    search: tuple[str, ...]
+
+
+Report: TypeAlias = (
+    LinkUp
+    | LinkDown
+    | AddressAdded
+    | AddressRemoved
+    | AddressConflict
+    | DnsServersChanged
+)
 
 
 class Reports:
@@ -86,7 +102,7 @@ class Reports:
         self.waiting: dict[tuple[str, int, str], Report] = {}
 
     def add(self, event: Report) -> None:
-        about = "" if isinstance(event, LinkUp | LinkDown) else event.address
+        about = getattr(event, "address", "")
         key = type(event).__name__, event.nic.index, about
         self.waiting.pop(key, None)
         self.waiting[key] = event
@@ -111,6 +127,7 @@ Event: TypeAlias = (
     | Connected
     | ConnectionLost
     | DataReceived
+    | DnsServersChanged
     | EchoFailed
     | EchoReplied
     | EofReceived
@@ -133,6 +150,7 @@ __all__ = [
     "Connected",
     "ConnectionLost",
     "DataReceived",
+    "DnsServersChanged",
     "EchoFailed",
     "EchoReplied",
     "EofReceived",

@@ -53,7 +53,7 @@ class Hop:
 
     def __init__(self, nic: Interface, next_hop: bytes, version: int) -> None:
         self.nic = nic
-        self.mtu = nic.mtu
+        self.mtu = nic.mtu_for(next_hop)
         self.bound: Interface | None = None
         self.to_all = False
         self.next_hop = next_hop

@@ -26,11 +26,15 @@ from sansio_net.addresses import (
 from sansio_net.counters import DropReason
 from sansio_net.entropy import Entropy
 from sansio_net.errors import LimitError, StateError
-from sansio_net.machine import earliest
+from sansio_net.machine import ASAP, earliest
 from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.protocols.arp import ArpCache
 from sansio_net.protocols.ndp import NeighbourDiscovery
-from sansio_net.protocols.slaac import LINK_LOCAL, stable_identifier
+from sansio_net.protocols.slaac import (
+    LINK_LOCAL,
+    Autoconfiguration,
+    stable_identifier,
+)
 from sansio_net.protocols.tcp import Connection
 
 from . import egress, ingress, neighbours, upkeep
@@ -65,6 +69,10 @@ class Address:
     usable: bool = True
     broadcast: bytes | None = None
     probe: bool = False
+    formed: bool = False
+    """By autoconfiguration."""
+    deprecated: bool = False
+    """No new conversation should begin from it (RFC 4862 5.5.4)."""
 
     def __str__(self) -> str:
         return f"{format_ip(self.ip)}/{self.prefixlen}"
@@ -91,6 +99,7 @@ class Interface:
         "groups",
         "has_carrier",
         "index",
+        "ipv6_mtu",
         "is_loopback",
         "is_up",
         "local",
@@ -107,6 +116,7 @@ class Interface:
         "seen",
         "seen_version",
         "silenced",
+        "slaac",
         "stack",
         "tx_bytes",
         "tx_packets",
@@ -149,6 +159,8 @@ class Interface:
         self.groups: dict[bytes, int] = {ALL_NODES: 1, b"\xe0\0\0\1": 1}
         self.arp: ArpCache | None = None
         self.ndp: NeighbourDiscovery | None = None
+        self.slaac: Autoconfiguration | None = None
+        self.ipv6_mtu = 0  # as a router advertised it
         if self.medium is Medium.ETHERNET:
             self.arp = ArpCache(
                 mac,
@@ -169,6 +181,25 @@ class Interface:
         shown = " ".join(map(str, self.addresses))
         mac = f" {format_mac(self.mac)}" if self.mac else ""
         return f"<Interface {self.name}{mac} {shown}>"
+
+    def autoconfigure(self) -> None:
+        """Ask routers for addresses and routes (RFC 4862). Raises StateError."""
+        stack = self.stack
+        if self.ndp is None:
+            raise StateError("autoconfiguration needs Ethernet")
+        if self.slaac is not None:
+            raise StateError(f"{self.name} autoconfigures already")
+        _checked_mtu(self.mtu, MIN_MTU6)
+        self.slaac = Autoconfiguration(
+            self.name,
+            stack.stable_secret,
+            config=stack.config.slaac,
+            entropy=stack.entropy.child(f"slaac.{self.index}"),
+            counters=stack.tally,
+            trace=stack.trace,
+        )
+        self._ensure_link_local(probe=True)
+        self.slaac.start()
 
     # -- the two methods of the contract that are per interface
 
@@ -193,9 +224,12 @@ class Interface:
     def wants(self) -> bool:
         """Would `transmit` give something, or does a verb wait for its first `now`?"""
         caches = neighbours.caches(self)
+        slaac = self.slaac
         for cache in caches:
             if cache.pending_kinds:
                 return True  # flush() found senders that wait: see settle_neighbours
+        if slaac is not None and slaac.next_timeout() == ASAP:
+            return True
         if self.blocked():
             return self.has_unaware()
         if self.ready or self.outbox:
@@ -248,7 +282,11 @@ class Interface:
         self.stack.routes.version += 1
 
     def add_address(
-        self, address: InterfaceAddress, *, probe: bool | None = None
+        self,
+        address: InterfaceAddress,
+        *,
+        probe: bool | None = None,
+        formed: bool = False,
     ) -> None:
         """``"10.0.0.2/24"``: usable at once and announced, or, with `probe`, once
         nobody says that it is his (RFC 5227; RFC 4862 5.4). None: IPv6's are probed.
@@ -273,7 +311,8 @@ class Interface:
         if probe is None:
             probe = len(ip) == 16
         probe = probe and self.arp is not None
-        added = Address(ip, prefixlen, False, directed_broadcast(ip, prefixlen), probe)
+        broadcast = directed_broadcast(ip, prefixlen)
+        added = Address(ip, prefixlen, False, broadcast, probe, formed)
         neighbours.claim(self, added)
         self.addresses.append(added)
         if not probe:
@@ -294,8 +333,9 @@ class Interface:
             self.broadcasts[address.broadcast] = address
         stack = self.stack
         stack.own[address.ip] = self
-        network = mask_ip(address.ip, address.prefixlen)
-        stack.routes.connect(network, address.prefixlen, self)
+        if not address.formed:  # there, its router says what is on the link (RFC 5942)
+            network = mask_ip(address.ip, address.prefixlen)
+            stack.routes.connect(network, address.prefixlen, self)
         stack.routes.version += 1
         if not self.is_loopback:
             stack.report(AddressAdded(self, str(address)))
@@ -329,15 +369,20 @@ class Interface:
             for other in self.local.values()
             if other.broadcast is not None
         }
-        if not any(
+        if not address.formed and not any(
             other.prefixlen == address.prefixlen and other.covers(address.ip)
             for other in self.local.values()
+            if not other.formed
         ):
             network = mask_ip(address.ip, address.prefixlen)
             stack.routes.disconnect(network, address.prefixlen, self)
         stack.routes.version += 1
 
     # -- inner doors
+
+    def mtu_for(self, ip: bytes) -> int:
+        """The largest packet of the family of `ip`."""
+        return self.mtu if len(ip) == 4 else self.ipv6_mtu or self.mtu
 
     def reaches(self, ip: bytes) -> bool:
         """Is it on a subnet of ours here?"""
@@ -406,9 +451,13 @@ class Interface:
     # -- the interface stands for its neighbour caches in the Stack's heap of deadlines
 
     def deadline(self) -> int | None:
-        return earliest(*(cache.deadline() for cache in neighbours.caches(self)))
+        slaac = self.slaac.deadline() if self.slaac is not None else None
+        caches = neighbours.caches(self)
+        return earliest(slaac, *(cache.deadline() for cache in caches))
 
     def handle_timeout(self, now: int) -> None:
+        if self.slaac is not None:
+            self.slaac.handle_timeout(now)
         for cache in neighbours.caches(self):
             cache.handle_timeout(now)
         self.settle_neighbours(now)

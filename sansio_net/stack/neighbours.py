@@ -17,7 +17,7 @@ from sansio_net.protocols.neighbours import (
     Resolved,
 )
 
-from . import faults
+from . import autoconf, faults
 from .events import AddressConflict, AddressRemoved
 from .hops import forget_gateway
 
@@ -59,6 +59,8 @@ def release(nic: Interface, ip: bytes) -> None:
 
 def claim_again(nic: Interface) -> None:
     """Another network may lie behind the link: RFC 5227 2.1, 2.3; RFC 4862 5.4."""
+    if nic.slaac is not None:
+        nic.slaac.start()
     for address in nic.addresses:
         cache = cache_for(nic, address.ip)
         if cache is None:
@@ -71,6 +73,8 @@ def claim_again(nic: Interface) -> None:
 
 def flush(nic: Interface) -> None:
     """The link is gone: who is there when it returns is unknown."""
+    if nic.slaac is not None:
+        nic.slaac.stop()
     for cache in caches(nic):
         cache.flush()
 
@@ -82,6 +86,7 @@ def settle(nic: Interface, now: int) -> None:
         if cache.pending_kinds:
             for event in cache.events():
                 _act(nic, event, now)
+    autoconf.settle(nic, now)
 
 
 def _act(
@@ -101,6 +106,8 @@ def _act(
         _conflict(nic, event)
     else:
         forget_gateway(nic.stack, event.ip)
+        if nic.slaac is not None:
+            nic.slaac.router_lost(event.ip)
 
 
 def _conflict(nic: Interface, event: Conflict) -> None:
@@ -110,6 +117,8 @@ def _conflict(nic: Interface, event: Conflict) -> None:
             nic.stack.report(AddressConflict(nic, str(address), mac))
             if event.lost:  # RFC 5227 2.1.1, 2.4: never used, or given up
                 nic.remove_address(str(address))
+                if address.formed and nic.slaac is not None:
+                    nic.slaac.duplicate(address.ip)
             return
 
 

@@ -77,7 +77,7 @@ class RouteTable:
         """It is no longer, if somebody did not say so before."""
         route = self.find(network, prefixlen, nic, b"")
         if route is not None:
-            self._forget(route)
+            self.forget(route)
 
     def _insert(self, route: Route) -> None:
         size, prefixlen = len(route.network), route.prefixlen
@@ -104,7 +104,7 @@ class RouteTable:
         route = self.find(network, prefixlen, nic, via)
         if route is None:
             raise StateError(f"no such route: {format_ip(network)}/{prefixlen}")
-        self._forget(route)
+        self.forget(route)
         return route
 
     def find(
@@ -118,7 +118,7 @@ class RouteTable:
 
     def remove_interface(self, nic: Interface) -> None:
         for route in [route for route in self if route.nic is nic]:
-            self._forget(route)
+            self.forget(route)
 
     def _at(self, network: bytes, prefixlen: int) -> list[Route]:
         size = len(network)
@@ -126,7 +126,8 @@ class RouteTable:
         masked = mask_ip(network, prefixlen)
         return table.get(int.from_bytes(masked, "big") >> (size * 8 - prefixlen), [])
 
-    def _forget(self, route: Route) -> None:
+    def forget(self, route: Route) -> None:
+        """Take out this very route."""
         size, prefixlen = len(route.network), route.prefixlen
         table = self._tables[size, prefixlen]
         key = int.from_bytes(route.network, "big") >> (size * 8 - prefixlen)

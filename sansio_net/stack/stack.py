@@ -180,7 +180,10 @@ class Stack:
             if part is self.reassembler:
                 faults.report_reassembly(self, now)
         for nic in self._interfaces.values():
-            if any(cache.pending_kinds for cache in neighbours.caches(nic)):
+            if nic.slaac is not None and nic.slaac.next_timeout() == ASAP:
+                nic.slaac.handle_timeout(now)
+                nic.settle_neighbours(now)
+            elif any(cache.pending_kinds for cache in neighbours.caches(nic)):
                 nic.settle_neighbours(now)
             if nic.blocked() and nic.has_unaware():
                 nic.note_blocked(now)
@@ -228,13 +231,15 @@ class Stack:
         capabilities: Capabilities | None = None,
         probe: bool = False,
         dad: bool = True,
+        slaac: bool = False,
     ) -> Interface:
         """A new interface, up; "eth0", "eth1", ... by default.
 
         mac: by default locally administered and from the entropy. mtu: the device's
         by default. probe: IPv4 addresses are used after RFC 5227's probes. dad: IPv6
-        addresses after duplicate address detection (RFC 4862 5.4). Raises StateError
-        for a name that is taken, ValueError.
+        addresses after duplicate address detection (RFC 4862 5.4). slaac: routers give
+        addresses and routes (RFC 4862). Raises StateError for a name that is taken,
+        ValueError.
         """
         self._check_open()
         capabilities = capabilities if capabilities is not None else Capabilities()
@@ -255,6 +260,8 @@ class Stack:
             for address in addresses:
                 size = len(pack_interface(address)[0])
                 nic.add_address(address, probe=probe if size == 4 else dad)
+            if slaac:
+                nic.autoconfigure()
         except Exception:
             self.remove_interface(nic)
             self._reports.drop(nic)

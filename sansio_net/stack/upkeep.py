@@ -47,7 +47,7 @@ def adopt(stack: Stack, connection: Connection, key: bytes, nic: Interface) -> b
     out = hop.nic if hop is not None else nic
     # what it already wants to send hangs in its own queue: bring it to the interface's
     connection.attach(out.ready, stack.notified)
-    mtu = hop.mtu if hop is not None else nic.mtu
+    mtu = hop.mtu if hop is not None else nic.mtu_for(connection.raddr)
     known = stack.paths.mtu(connection.raddr)
     connection.path_changed(mtu, out.capabilities.gso_max, known)
     connection.hop = hop

@@ -43,7 +43,7 @@ from sansio_net.wire.tcp import ACK, FIN, PSH, RST, SYN, parse_tcp
 from sansio_net.wire.tcp_options import build_tcp_options
 
 from .driving import Memory, Subject
-from .registry_ipv6 import TheNeighbourDiscovery
+from .registry_ipv6 import TheAutoconfiguration, TheNeighbourDiscovery
 
 MAC = b"\x02\0\0\0\0\x02"
 OTHER_MAC = b"\x02\0\0\0\0\x01"
@@ -602,6 +602,7 @@ class TheStackOnTun(TheStack):
 SUBJECTS: tuple[Subject, ...] = (
     TheArpCache(),
     TheNeighbourDiscovery(),
+    TheAutoconfiguration(),
     TheReassembler(),
     TheConnection(),
     TheListener(),

@@ -8,8 +8,10 @@ from sansio_net import Entropy, Packet
 from sansio_net.addresses import pack_ip
 from sansio_net.counters import Counters
 from sansio_net.errors import LimitError, StateError
+from sansio_net.packet import PacketInfo
 from sansio_net.protocols.ndp import NdpConfig, NeighbourDiscovery, solicited_node
 from sansio_net.protocols.ndp.frames import ALL_NODES, frame
+from sansio_net.protocols.slaac import Autoconfiguration, SlaacConfig
 from sansio_net.testing.damage import wreck
 from sansio_net.trace import Trace
 from sansio_net.wire import ndp
@@ -49,6 +51,99 @@ def ndp_frame(dice: Entropy) -> bytes:
         body = ndp.build_router_solicitation(src, dst, mac)
     made = frame(OTHER_MAC, MAC, src, dst, body).join()
     return wreck(made, dice) if dice.below(8) == 0 else made
+
+
+ROUTERS = (pack_ip("fe80::1"), pack_ip("fe80::9"))
+
+
+def advertisement(dice: Entropy) -> ndp.RouterAdvertisement:
+    """What a router, or somebody who plays one, may say."""
+    prefixes = tuple(
+        ndp.PrefixInformation(
+            pack_ip(f"2001:db8:{dice.below(40):x}::"),
+            pick(dice, 64, 64, 64, 48, 0, 128, 200),
+            bool(dice.below(2)),
+            bool(dice.below(4)),
+            pick(dice, 0, 10, 7201, 86_400, ndp.INFINITE),
+            pick(dice, 0, 5, 3600, 86_400, ndp.INFINITE),
+        )
+        for _ in range(dice.below(4))
+    )
+    routes = (ndp.RouteInformation(bytes(16), 0, ndp.LOW, pick(dice, 0, 60)),)
+    servers = (ndp.DnsServers(pick(dice, 0, 30), (neighbour(dice),)),)
+    search = (ndp.DnsSearchList(pick(dice, 0, 30), (f"n{dice.below(9)}.example",)),)
+    return ndp.RouterAdvertisement(
+        pick(dice, 0, 64),
+        False,
+        False,
+        pick(dice, ndp.HIGH, ndp.MEDIUM, ndp.LOW),
+        pick(dice, 0, 1800, 65535),
+        pick(dice, 0, 30_000),
+        pick(dice, 0, 1000),
+        OTHER_MAC,
+        pick(dice, None, 0, 1280, 1400, 9000),
+        prefixes,
+        routes[: dice.below(2)],
+        servers[: dice.below(2)],
+        search[: dice.below(2)],
+    )
+
+
+class TheAutoconfiguration(Subject):
+    cls = Autoconfiguration
+    verb_names = ("start", "stop", "duplicate")
+    CONFIG = SlaacConfig(
+        temporary=True, max_prefixes=3, max_addresses=4, max_routes=4, max_dns=2
+    )
+
+    def make(self, seed: int, trace: Trace | None = None) -> Autoconfiguration:
+        made = Autoconfiguration(
+            "eth0",
+            bytes(32),
+            config=self.CONFIG,
+            entropy=Entropy.of(seed),
+            counters=Counters(),
+            trace=trace,
+        )
+        made.start()
+        return made
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        out = []
+        for _ in range(1 + dice.below(3)):
+            source = pick(dice, *ROUTERS, pack_ip("2001:db8::1"))
+            made = ndp.build_router_advertisement(
+                advertisement(dice), source, ALL_NODES
+            )
+            if dice.below(8) == 0:
+                made = dice.bytes(4) + made[4:]
+            info = PacketInfo(source, ALL_NODES, 0, pick(dice, 255, 255, 255, 64))
+            out.append(Packet(made, info=info))
+        return out
+
+    def malformed(self) -> list[Any]:
+        info = PacketInfo(ROUTERS[0], ALL_NODES, 0, 255)
+        return [Packet(b""), Packet(b"", info=info), Packet(bytes(16), info=info)]
+
+    def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
+        match dice.below(6):
+            case 0:
+                machine.start()
+            case 1:
+                machine.stop()
+            case _:
+                for formed in machine.addresses()[:1]:
+                    machine.duplicate(formed.ip)
+
+    def counters(self, machine: Any) -> dict[str, int]:
+        return dict(machine._counters.as_dict())
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        return [
+            ("addresses", len(machine.addresses()), 4),
+            ("routes", len(machine._routes), 4),
+            ("dns", len(machine._dns), 2),
+        ]
 
 
 class TheNeighbourDiscovery(Subject):

@@ -1,0 +1,108 @@
+"""What routers say, put into an interface and the routing table.
+
+RFC 4861 6.3, RFC 4862 5.5; RFC 4191 for preferences, which are metrics here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sansio_net.addresses import format_ip, is_link_local
+from sansio_net.errors import LimitError, StateError
+from sansio_net.protocols.ndp.frames import frame, group_mac
+from sansio_net.protocols.slaac import (
+    AddressDeprecated,
+    AddressExpired,
+    AddressFormed,
+    ParametersAdvertised,
+    RouteChanged,
+    SlaacEvent,
+)
+from sansio_net.wire.ndp import RouterAdvertisement
+
+from .events import DnsServersChanged
+from .routes import Route
+
+if TYPE_CHECKING:
+    from .interface import Interface
+
+METRIC: Final = 1024
+"""Linux's for what routers advertise; a preference is worth half of it."""
+
+
+def router_advertises(
+    nic: Interface, message: RouterAdvertisement, source: bytes, now: int
+) -> None:
+    if nic.slaac is not None:
+        nic.slaac.router_advertises(message, source, now)
+
+
+def settle(nic: Interface, now: int) -> None:
+    """Act on what autoconfiguration found out; call it after all that feeds it."""
+    slaac = nic.slaac
+    if slaac is None:
+        return
+    if slaac.pending_kinds:
+        for event in slaac.events():
+            _act(nic, event)
+    if slaac.queued:
+        _solicit(nic, now)
+
+
+def _solicit(nic: Interface, now: int) -> None:
+    slaac = nic.slaac
+    assert slaac is not None
+    slaac.mac = nic.mac
+    usable = [one.ip for one in nic.addresses if one.usable and len(one.ip) == 16]
+    slaac.source = next((ip for ip in usable if is_link_local(ip)), bytes(16))
+    for packet in slaac.transmit(now):
+        info = packet.info
+        assert info is not None
+        to = group_mac(info.dst)
+        nic.outbox.append(frame(nic.mac, to, info.src, info.dst, packet.join()))
+
+
+def _act(nic: Interface, event: SlaacEvent) -> None:
+    stack = nic.stack
+    if isinstance(event, AddressFormed):
+        try:
+            nic.add_address(f"{format_ip(event.ip)}/{event.prefixlen}", formed=True)
+        except (LimitError, StateError):
+            stack.tally.count("slaac.addresses_refused")
+    elif isinstance(event, AddressExpired):
+        if any(one.ip == event.ip for one in nic.addresses):
+            nic.remove_address(format_ip(event.ip))
+    elif isinstance(event, AddressDeprecated):
+        for address in nic.addresses:
+            if address.ip == event.ip:
+                address.deprecated = not event.preferred
+    elif isinstance(event, RouteChanged):
+        _route(nic, event)
+    elif isinstance(event, ParametersAdvertised):
+        _parameters(nic, event)
+    else:
+        servers = tuple(map(format_ip, event.servers))
+        stack.report(DnsServersChanged(nic, servers, event.search))
+
+
+def _route(nic: Interface, event: RouteChanged) -> None:
+    """Routes set by hand stay as they are."""
+    routes = nic.stack.routes
+    known = routes.find(event.prefix, event.prefixlen, nic, event.via)
+    if known is not None and known.metric >= METRIC // 2:
+        routes.forget(known)
+        known = None
+    if event.valid and known is None:
+        metric = METRIC - event.preference * (METRIC // 2)
+        try:
+            routes.add(Route(event.prefix, event.prefixlen, nic, event.via, metric))
+        except LimitError:
+            nic.stack.tally.count("slaac.routes_refused")
+
+
+def _parameters(nic: Interface, event: ParametersAdvertised) -> None:
+    if 1280 <= event.mtu <= nic.mtu and event.mtu != nic.ipv6_mtu:
+        nic.ipv6_mtu = event.mtu
+        nic.stack.routes.version += 1
+    if nic.ndp is not None:
+        nic.ndp.set_times(event.reachable_time, event.retrans_delay)

@@ -1,0 +1,150 @@
+"""A stack that asks routers: addresses formed, renewed, deprecated, gone."""
+
+from __future__ import annotations
+
+import itertools
+
+from sansio_net import Entropy
+from sansio_net.addresses import format_ip, pack_ip, pack_mac
+from sansio_net.protocols.ndp.frames import ALL_NODES, frame, group_mac
+from sansio_net.stack import (
+    AddressAdded,
+    AddressRemoved,
+    DnsServersChanged,
+    Event,
+    Stack,
+)
+from sansio_net.units import SECOND
+from sansio_net.wire import ndp
+from sansio_net.wire.segment import flatten
+
+MAC, ROUTER_MAC = pack_mac("02:00:00:00:00:02"), pack_mac("02:00:00:00:00:01")
+ROUTER = pack_ip("fe80::1")
+PREFIX = pack_ip("2001:db8:1::")
+
+
+def advertisement(valid: int = 3600, preferred: int = 1800, **more: object) -> bytes:
+    prefix = ndp.PrefixInformation(PREFIX, 64, True, True, valid, preferred)
+    message = ndp.RouterAdvertisement(
+        64, False, False, ndp.MEDIUM, 1800, 0, 0, ROUTER_MAC, prefixes=(prefix,)
+    )
+    for name, value in more.items():
+        setattr(message, name, value)
+    body = ndp.build_router_advertisement(message, ROUTER, ALL_NODES)
+    made = frame(ROUTER_MAC, group_mac(ALL_NODES), ROUTER, ALL_NODES, body)
+    return made.join()
+
+
+class Host:
+    def __init__(self) -> None:
+        self.stack = Stack(seed=Entropy.of(1).bytes(32))
+        self.nic = self.stack.add_interface(mac=MAC, slaac=True)
+        self.now = SECOND
+        self.events: list[Event] = []
+        self.sent: list[tuple[int, bytes]] = []
+
+    def wait(self, delay: int, *frames: bytes) -> None:
+        end = self.now + delay
+        if frames:
+            self.nic.receive(frames, self.now)
+        while True:
+            for _ in range(50):
+                self.stack.handle_timeout(self.now)
+                self.events += self.stack.events()
+                for packet in self.nic.transmit(self.now):
+                    self.sent += [(self.now, one) for one in flatten(packet)]
+                due = self.stack.next_timeout()
+                if due is None or due > self.now:
+                    break
+            else:
+                raise AssertionError("never idle")
+            if due is None or due > end:
+                self.now = end
+                return
+            self.now = due
+
+    def addresses(self) -> list[str]:
+        return [str(one) for one in self.nic.addresses if one.usable]
+
+    def solicitations(self) -> list[int]:
+        return [at for at, one in self.sent if one[20] == 58 and one[54] == 133]
+
+
+def test_solicitations_back_off() -> None:
+    """RFC 7559 2"""
+    host = Host()
+    host.wait(120 * SECOND)
+    times = host.solicitations()
+    gaps = [later - at for at, later in itertools.pairwise(times)]
+    assert len(gaps) >= 4
+    assert 3.6 * SECOND <= gaps[0] <= 4.4 * SECOND
+    assert all(1.8 * one <= two <= 2.2 * one for one, two in itertools.pairwise(gaps))
+    host.wait(SECOND, advertisement())
+    n = len(host.solicitations())
+    host.wait(600 * SECOND)
+    assert len(host.solicitations()) == n
+
+
+def test_an_address_and_routes() -> None:
+    host = Host()
+    host.wait(5 * SECOND)
+    (link_local,) = host.addresses()
+    assert link_local.startswith("fe80::")
+    servers = (ndp.DnsServers(300, (pack_ip("2001:db8::53"),)),)
+    host.wait(5 * SECOND, advertisement(mtu=1400, dns_servers=servers))
+    _, formed = host.addresses()
+    assert formed.startswith("2001:db8:1:0:")
+    assert [
+        str(event.address) for event in host.events if isinstance(event, AddressAdded)
+    ] == [
+        link_local,
+        formed,
+    ]
+    routes = [str(route) for route in host.stack.routes if route.metric]
+    assert routes == ["2001:db8:1::/64 dev eth0", "default via fe80::1 dev eth0"]
+    assert host.nic.mtu_for(ROUTER) == 1400
+    (dns,) = [event for event in host.events if isinstance(event, DnsServersChanged)]
+    assert dns.servers == ("2001:db8::53",)
+
+
+def test_an_address_ends_with_its_lifetime() -> None:
+    host = Host()
+    host.wait(5 * SECOND)
+    host.wait(5 * SECOND, advertisement(valid=20, preferred=10))
+    (address,) = [one for one in host.nic.addresses if one.formed]
+    assert not address.deprecated
+    host.wait(6 * SECOND)
+    assert address.deprecated
+    host.wait(10 * SECOND)
+    assert [one for one in host.nic.addresses if one.formed] == []
+    removed = [event for event in host.events if isinstance(event, AddressRemoved)]
+    assert [str(event.address) for event in removed] == [str(address)]
+
+
+def test_nobody_ends_it_within_two_hours() -> None:
+    """RFC 4862 5.5.3 (e)"""
+    host = Host()
+    host.wait(5 * SECOND)
+    host.wait(5 * SECOND, advertisement(valid=86_400))
+    host.wait(5 * SECOND, advertisement(valid=1, preferred=1))
+    host.wait(7000 * SECOND)
+    assert len([one for one in host.nic.addresses if one.formed]) == 1
+    host.wait(300 * SECOND)
+    assert [one for one in host.nic.addresses if one.formed] == []
+
+
+def test_a_duplicate_gets_another_identifier() -> None:
+    """RFC 7217 6"""
+    host = Host()
+    host.wait(5 * SECOND)
+    host.wait(0, advertisement())
+    (first,) = [one.ip for one in host.nic.addresses if one.formed]
+    body = ndp.build_neighbour_advertisement(
+        first, first, ALL_NODES, ROUTER_MAC, ndp.OVERRIDE
+    )
+    taken = frame(ROUTER_MAC, group_mac(ALL_NODES), first, ALL_NODES, body).join()
+    host.wait(5 * SECOND, taken)
+    (second,) = [one for one in host.nic.addresses if one.formed]
+    assert second.ip != first
+    assert second.usable
+    assert format_ip(second.ip).startswith("2001:db8:1:0:")
