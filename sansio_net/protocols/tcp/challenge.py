@@ -56,13 +56,13 @@ def challenge(conn: Connection, now: int) -> None:
         place = conn.laddr, conn.lport, conn.raddr, conn.rport
         drawn = conn.isn.secret(b"ack", *place, now) % (most // 2 + 1)
         limit.begin(now, most - drawn)
-    _answer(conn, limit.allows(), "tcp.challenge_ack_limited")
+    _answer(conn, limit.allows(), "tcp.challenge_ack")
 
 
 def answer_stray(conn: Connection, now: int) -> None:
     """An ACK for an ACK, or the like, that lies outside the window: seldom."""
     allowed = _limit(conn).allows_answer(now, conn.options.stray_ack_interval)
-    _answer(conn, allowed, "tcp.stray_ack_limited")
+    _answer(conn, allowed, "tcp.stray_ack")
 
 
 def _limit(conn: Connection) -> ChallengeLimit:
@@ -74,5 +74,5 @@ def _limit(conn: Connection) -> ChallengeLimit:
 def _answer(conn: Connection, allowed: bool, name: str) -> None:
     if allowed:
         conn.owe_ack()
-    elif conn.counters is not None:
-        conn.counters.count(name)
+    if conn.counters is not None:
+        conn.counters.count(f"{name}s" if allowed else f"{name}_limited")
