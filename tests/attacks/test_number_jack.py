@@ -101,9 +101,16 @@ def test_the_timestamp_says_nothing_of_the_uptime() -> None:
 
 
 def test_ports_of_our_own_do_not_count_up() -> None:
-    """RFC 6056: an attacker who sees one port does not know the next."""
+    """RFC 6056 3.3.4, 3.3.5: who sees the ports towards himself learns nothing of those
+    towards others, and cannot count the connections in between."""
     arena = Arena()
-    ports = [arena.stack.tcp_connect(("10.0.0.9", 443)).lport for _ in range(300)]
-    steps = [abs(b - a) for a, b in pairwise(ports)]
-    assert len(set(ports)) == 300
-    assert sum(step < 64 for step in steps) < 20
+    connect = arena.stack.tcp_connect
+    mine = [connect(("10.0.0.66", 443)).lport for _ in range(100)]
+    others = [connect((f"10.0.1.{n + 1}", 443)).lport for n in range(200)]
+    assert len(set(mine)) == 100
+    assert len({(b - a) for a, b in pairwise(mine)}) > 5
+    first, last = arena.stack.config.ephemeral_ports
+    quarters = Counter((port - first) * 4 // (last - first + 1) for port in others)
+    assert all(abs(quarters[n] - 50) < 6 * (200 * 3 / 16) ** 0.5 for n in range(4))
+    near = [port for port in others if min(mine) - 50 <= port <= max(mine) + 50]
+    assert len(near) < 200 * (max(mine) - min(mine) + 100) / (last - first + 1) * 3 + 6
