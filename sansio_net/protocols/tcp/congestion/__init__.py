@@ -8,12 +8,14 @@ from typing import Final
 from sansio_net.errors import StateError
 
 from .base import AckSample, Cause, CongestionController
+from .bbr import Bbr
 from .cubic import Cubic
 from .reno import Reno
 
 CONTROLLERS: Final[dict[str, Callable[[], CongestionController]]] = {
     "reno": Reno,
     "cubic": Cubic,
+    "bbr": Bbr,
 }
 
 
@@ -28,6 +30,7 @@ def controller(name: str) -> CongestionController:
 __all__ = [
     "CONTROLLERS",
     "AckSample",
+    "Bbr",
     "Cause",
     "CongestionController",
     "Cubic",
