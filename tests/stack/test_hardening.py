@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sansio_net.protocols.tcp import State
+from sansio_net.entropy import Entropy
+from sansio_net.protocols.tcp import State, TcpOptions
 from sansio_net.stack import StackConfig
 from sansio_net.units import SECOND
 from sansio_net.wire.tcp import ACK, RST, SYN, parse_tcp
 
 from .bench import Bench, ethernet, tcp_packet
+
+MSS = b"\x02\x04\x05\xb4"
 
 
 def test_resets_for_no_connection_are_limited() -> None:
@@ -51,3 +54,15 @@ def test_a_stack_that_closes_resets_nobody_for_that() -> None:
     connections = [bench.established() for _ in range(4)]
     bench.stack.close(SECOND)
     assert {each.state for each in connections} == {State.FIN_WAIT_1}
+
+
+def test_guesses_under_a_flood_open_nothing() -> None:
+    bench = Bench()
+    bench.stack.tcp_listen(("", 80), options=TcpOptions(max_half_open=0))
+    bench.settle(ethernet(tcp_packet(9, 80, 0, 0, SYN, options=MSS)))
+    dice = Entropy.of(6)
+    for n in range(2000):
+        guess = tcp_packet(1 + n, 80, dice.below(1 << 32), dice.below(1 << 32), ACK)
+        bench.turn(ethernet(guess))
+    assert bench.stack.connections() == []
+    assert bench.stack.counters()["tcp.syn_cookies_failed"] == 2000
