@@ -32,6 +32,8 @@ class DropReason(StrEnum):
     NDP_MALFORMED = "ndp_malformed"
     NDP_INVALID = "ndp_invalid"
     """Neighbour discovery that may not be believed (RFC 4861 6.1, 7.1, 8.1)."""
+    GROUP_MALFORMED = "group_malformed"
+    """IGMP or MLD."""
     NDP_NOT_CONCERNING = "ndp_not_concerning"
     """A question about an address that is not ours."""
     NEIGHBOUR_TABLE_FULL = "neighbour_table_full"

@@ -43,7 +43,12 @@ from sansio_net.wire.tcp import ACK, FIN, PSH, RST, SYN, parse_tcp
 from sansio_net.wire.tcp_options import build_tcp_options
 
 from .driving import Memory, Subject
-from .registry_ipv6 import TheAutoconfiguration, TheNeighbourDiscovery
+from .registry_ipv6 import (
+    TheAutoconfiguration,
+    TheMembership,
+    TheMembership6,
+    TheNeighbourDiscovery,
+)
 
 MAC = b"\x02\0\0\0\0\x02"
 OTHER_MAC = b"\x02\0\0\0\0\x01"
@@ -603,6 +608,8 @@ SUBJECTS: tuple[Subject, ...] = (
     TheArpCache(),
     TheNeighbourDiscovery(),
     TheAutoconfiguration(),
+    TheMembership(),
+    TheMembership6(),
     TheReassembler(),
     TheConnection(),
     TheListener(),

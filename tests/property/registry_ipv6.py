@@ -9,18 +9,29 @@ from sansio_net.addresses import pack_ip
 from sansio_net.counters import Counters
 from sansio_net.errors import LimitError, StateError
 from sansio_net.packet import PacketInfo
+from sansio_net.protocols.multicast import (
+    ANYTHING,
+    NOTHING,
+    Membership,
+    MulticastConfig,
+    exclude,
+    include,
+)
 from sansio_net.protocols.ndp import NdpConfig, NeighbourDiscovery, solicited_node
 from sansio_net.protocols.ndp.frames import ALL_NODES, frame
 from sansio_net.protocols.slaac import Autoconfiguration, SlaacConfig
 from sansio_net.testing.damage import wreck
 from sansio_net.trace import Trace
-from sansio_net.wire import ndp
+from sansio_net.wire import igmp, ipv4, ipv6, mld, ndp
+from sansio_net.wire.groups import GroupQuery
+from sansio_net.wire.ipv6_extensions import ROUTER_ALERT, build_options
 
 from .driving import Memory, Subject
 
 MAC = b"\x02\0\0\0\0\x02"
 OTHER_MAC = b"\x02\0\0\0\0\x01"
 US = pack_ip("fe80::2")
+OTHER_LOCAL = pack_ip("fe80::1")
 
 
 def pick(dice: Entropy, *values: Any) -> Any:
@@ -199,3 +210,91 @@ class TheNeighbourDiscovery(Subject):
 
     def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
         return [("neighbours", len(machine.neighbours()), 4)]
+
+
+class TheMembership(Subject):
+    """IGMP; MLD differs in its packets alone."""
+
+    cls = Membership
+    verb_names = ("listen", "renew")
+    SIZE = 4
+    GROUPS = tuple(bytes((239, 1, 1, n)) for n in range(6))
+    SOURCE, QUERIER = bytes((10, 0, 0, 2)), bytes((10, 0, 0, 1))
+
+    def make(self, seed: int, trace: Trace | None = None) -> Membership:
+        made = Membership(
+            self.SIZE,
+            config=MulticastConfig(max_groups=4, max_sources=3),
+            entropy=Entropy.of(seed),
+            counters=Counters(),
+            trace=trace,
+        )
+        made.source = self.SOURCE
+        return made
+
+    def host(self, dice: Entropy) -> bytes:
+        return self.QUERIER[:-1] + bytes((10 + dice.below(5),))
+
+    def query(self, dice: Entropy) -> GroupQuery:
+        group = pick(dice, b"", *self.GROUPS)
+        n = dice.below(3) if group else 0
+        sources = tuple(self.host(dice) for _ in range(n))
+        version = pick(dice, 1, 2, 3)
+        if version < 3:
+            sources = ()
+        return GroupQuery(version, group, pick(dice, 0, 100, 10_000), sources)
+
+    def packet(self, dice: Entropy) -> bytes:
+        if dice.below(4) == 0:
+            message = igmp.build_old_report(2, pick(dice, *self.GROUPS))
+        else:
+            message = igmp.build_query(self.query(dice))
+        header = ipv4.build_ipv4(self.QUERIER, self.GROUPS[0], 2, len(message), ttl=1)
+        return header + message
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        out: list[Any] = []
+        for _ in range(1 + dice.below(3)):
+            made = self.packet(dice)
+            if dice.below(8) == 0:
+                made = made[: dice.below(len(made))] + dice.bytes(3)
+            out.append(pick(dice, made, Packet.received(made)))
+        return out
+
+    def malformed(self) -> list[Any]:
+        whole = self.packet(Entropy.of(1))
+        return [b"", whole[:-1], whole[:-1] + b"!", whole[:10]]
+
+    def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
+        sources = [self.host(dice) for _ in range(dice.below(5))]
+        wanted = pick(dice, NOTHING, ANYTHING, include(sources), exclude(sources))
+        group = pick(dice, *self.GROUPS, self.QUERIER)
+        try:
+            if dice.below(12) == 0:
+                machine.renew()
+            else:
+                machine.listen(dice.below(3), group, wanted)
+        except (StateError, LimitError):
+            pass
+
+    def counters(self, machine: Any) -> dict[str, int]:
+        return dict(machine._counters.as_dict())
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        return [("groups", len(machine.groups()), 4)]
+
+
+class TheMembership6(TheMembership):
+    SIZE = 16
+    GROUPS = tuple(pack_ip(f"ff15::{n + 1}") for n in range(6))
+    SOURCE, QUERIER = US, OTHER_LOCAL
+
+    def packet(self, dice: Entropy) -> bytes:
+        to = self.GROUPS[0]
+        query = self.query(dice)
+        query.version = min(query.version, 2)
+        message = mld.build_query(query, self.QUERIER, to)
+        alert = build_options(58, [(ROUTER_ALERT, b"\0\0")])
+        size = len(alert) + len(message)
+        header = ipv6.build_ipv6(self.QUERIER, to, 0, size, hop_limit=1)
+        return header + alert + message
