@@ -249,6 +249,8 @@ _PATIENT: Final[dict[str, Any]] = {
     "syn_retries": 127,
     "synack_retries": 127,
     "user_timeout": None,
+    "orphan_timeout": 24 * 3600 * SECOND,
+    "zero_window_timeout": None,
     "keepalive_probes": 127,
     "fin_wait_2": 3600 * SECOND,
     "time_wait": MINUTE,

@@ -19,6 +19,7 @@ from sansio_net.protocols.tcp.events import (
     DataReceived,
     EofReceived,
     SpaceFreed,
+    Stalled,
 )
 from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.stack import Event, Stack, StackConfig
@@ -104,6 +105,8 @@ class Side:
         kind = type(event).__name__
         assert not self.closed, f"{kind} after Closed"
         assert self.lost is None, f"{kind} after ConnectionLost"
+        if isinstance(event, Stalled):
+            return  # RFC 9293 SHLD-9: at any time, and it may recover
         if self._was_aborted:
             assert isinstance(event, Closed), f"{kind} after abort"
         if isinstance(event, Connected | Accepted):

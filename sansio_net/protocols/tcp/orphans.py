@@ -68,6 +68,7 @@ def _limit(conn: Connection) -> int | None:
     sender, options = conn.sender, conn.options
     if conn.closed:
         return None if sender.fin_acked else options.orphan_timeout
-    if not sender.snd_wnd and (sender.in_flight or sender.stuck):
+    shut = conn.established and not sender.snd_wnd  # before, none was offered
+    if shut and (sender.in_flight or sender.stuck):
         return options.zero_window_timeout
     return None
