@@ -112,6 +112,7 @@ class App:
         self.reports: list[dict[str, Any]] = []
         self.paused = args.pause > 0
         self.loop: Loop[Interface, Event] | None = None
+        self.stack: Stack | None = None
 
     def __call__(self, events: list[Event], now: int) -> bool:
         for event in events:
@@ -169,6 +170,18 @@ class App:
             stream.read()  # what had arrived
         stream.error = error
         self.reports.append(stream.report())
+        if self.args.peer and len(self.reports) < self.args.streams:
+            self.dial()
+
+    def dial(self) -> None:
+        """Connect to the peer; what is sent before the SYN leaves may go with it."""
+        host, _, port = self.args.peer.rpartition(":")
+        stack = self.stack
+        assert stack is not None
+        conn = stack.tcp_connect((host, int(port)))
+        self.open(conn)
+        if stack.config.tcp.fast_open:
+            self.streams[conn.id].write()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -187,6 +200,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--user-timeout", type=parse_duration, default=0)
     made.add_argument("--pause", type=parse_duration, default=0)
     made.add_argument("--abort-after", type=int, default=0)
+    made.add_argument("--tcp", default="", help="fast_open=1,syn_cookies=always,...")
     made.add_argument("--no-icmp-limit", action="store_true")
     made.add_argument("--record", help="write every turn to this file")
     made.add_argument("--replay", help="run this file instead of a device")
@@ -212,6 +226,9 @@ def make_stack(args: argparse.Namespace) -> Stack:
     config = StackConfig()
     if args.no_icmp_limit:
         config.icmp.limited = False
+    for part in filter(None, args.tcp.split(",")):
+        name, _, word = part.partition("=")
+        setattr(config.tcp, name, int(word) if word.isdigit() else word)
     if args.user_timeout:
         config.tcp.user_timeout = args.user_timeout
     return Stack(config, Entropy.of(args.seed).bytes(32))
@@ -232,8 +249,8 @@ def start(stack: Stack, app: App) -> None:
     """The verbs before the first turn, the same in a replay."""
     args = app.args
     if args.peer:
-        host, _, port = args.peer.rpartition(":")
-        app.open(stack.tcp_connect((host, int(port))))
+        app.stack = stack
+        app.dial()
     else:
         stack.tcp_listen(("", args.port), backlog=512)
     if app.echo:
