@@ -296,5 +296,7 @@ def probe_lost(conn: Connection, now: int, mtu: int = 0) -> None:
     if search.converged:
         conn.timers.set(PATH, now + conn.options.pmtu_age)
     conn.note(now, "tcp.probe", "mtu lost", size)
+    # what follows the probe goes on saying that it is missing
+    conn.recovery.recovery_point = sender.snd_nxt
     conn.recovery.lose(max(start, sender.snd_una), end, "mtu probe")
     conn.wake()
