@@ -18,6 +18,7 @@ from sansio_net.protocols.tcp import options
 from sansio_net.protocols.tcp.congestion import CONTROLLERS
 from sansio_net.protocols.tcp.options import BOUNDS, CHOICES, SETTABLE, TcpOptions
 from sansio_net.protocols.tcp.states import TRANSITIONS
+from sansio_net.trace import KINDS
 from sansio_net.units import format_duration
 
 DOCS = Path(__file__).resolve().parent
@@ -157,7 +158,16 @@ def conformance() -> str:
     return "\n".join(lines)
 
 
+def trace_kinds() -> str:
+    """Every kind of trace entry, with the names of its values."""
+    lines = ["| kind | values | meaning |", "|---|---|---|"]
+    for kind, (names, meaning) in KINDS.items():
+        lines.append(f"| `{kind}` | {names} | {meaning} |")
+    return "\n".join(lines)
+
+
 GENERATED = {
+    "trace.md": trace_kinds,
     "tcp.md": state_diagram,
     "options.md": option_table,
     "counters.md": drop_reasons,
