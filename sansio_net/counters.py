@@ -24,6 +24,11 @@ class DropReason(StrEnum):
     """The kernel would not send this frame: too long for it, or not valid."""
     DEVICE_METADATA = "device_metadata"
     """Offload metadata that does not fit the bytes."""
+    # bridges
+    BRIDGE_PORT = "bridge_port"
+    """There is no port of that number."""
+    BRIDGE_RESERVED = "bridge_reserved"
+    """For bridges themselves: never forwarded (IEEE 802.1D table 7-10)."""
     # ARP
     ARP_MALFORMED = "arp_malformed"
     ARP_BAD_SENDER = "arp_bad_sender"

@@ -41,6 +41,9 @@ PUBLIC: dict[str, str] = {
         Claimed Conflict Deadlines Neighbour NeighbourConfig NeighbourState
         NeighbourTable ResolutionFailed Resolved
     """,
+    "sansio_net.protocols.multicast": """
+        ANYTHING Filter Membership MulticastConfig NOTHING exclude include merge
+    """,
     "sansio_net.protocols.slaac": """
         AddressDeprecated AddressExpired AddressFormed Autoconfiguration DnsAdvertised
         Formed LINK_LOCAL ParametersAdvertised RouteChanged SlaacConfig SlaacEvent

@@ -43,8 +43,9 @@ from sansio_net.wire.tcp import ACK, FIN, PSH, RST, SYN, parse_tcp
 from sansio_net.wire.tcp_options import build_tcp_options
 
 from .driving import Memory, Subject
-from .registry_ipv6 import (
+from .registry_network import (
     TheAutoconfiguration,
+    TheBridge,
     TheMembership,
     TheMembership6,
     TheNeighbourDiscovery,
@@ -610,6 +611,7 @@ SUBJECTS: tuple[Subject, ...] = (
     TheAutoconfiguration(),
     TheMembership(),
     TheMembership6(),
+    TheBridge(),
     TheReassembler(),
     TheConnection(),
     TheListener(),

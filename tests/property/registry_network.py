@@ -1,4 +1,4 @@
-"""The machines of IPv6 for the registry: how to drive each of them."""
+"""The machines of the network layer for the registry: how to drive each of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sansio_net.addresses import pack_ip
 from sansio_net.counters import Counters
 from sansio_net.errors import LimitError, StateError
 from sansio_net.packet import PacketInfo
+from sansio_net.protocols.bridge import Bridge, BridgeConfig, BridgePort
 from sansio_net.protocols.multicast import (
     ANYTHING,
     NOTHING,
@@ -298,3 +299,46 @@ class TheMembership6(TheMembership):
         size = len(alert) + len(message)
         header = ipv6.build_ipv6(self.QUERIER, to, 0, size, hop_limit=1)
         return header + alert + message
+
+
+class TheBridge(Subject):
+    """Three ports, VLAN-aware, and hosts that move."""
+
+    cls = Bridge
+    verb_names = ("flush",)
+
+    def make(self, seed: int, trace: Trace | None = None) -> Bridge:
+        ports = [BridgePort(), BridgePort(pvid=2, tagged=(1,)), BridgePort(tagged=(2,))]
+        config = BridgeConfig(max_addresses=4, queue_packets=4, vlan_aware=True)
+        return Bridge(ports, config=config, counters=Counters(), trace=trace)
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        out = []
+        for _ in range(1 + dice.below(4)):
+            hosts = [b"\x02\0\0\0\0" + bytes((dice.below(6),)) for _ in range(2)]
+            to = pick(dice, hosts[0], hosts[0], b"\xff" * 6)
+            tag = pick(dice, b"", b"\x81\0" + dice.below(4).to_bytes(2, "big"))
+            frame = to + hosts[1] + tag + b"\x08\0" + bytes(20)
+            if dice.below(8) == 0:
+                frame = frame[: dice.below(len(frame))]
+            out.append((pick(dice, 0, 1, 2, 2, 7), Packet(frame)))
+        return out
+
+    def malformed(self) -> list[Any]:
+        return [(0, Packet(b"")), (0, Packet(bytes(13))), (9, Packet(bytes(60)))]
+
+    def wrap(self, data: bytes, packet: Packet) -> list[Any]:
+        return [(0, Packet(data)), (2, packet)]
+
+    def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
+        if dice.below(6) == 0:
+            machine.flush(pick(dice, None, 0, 1))
+
+    def counters(self, machine: Any) -> dict[str, int]:
+        return dict(machine._counters.as_dict())
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        return [
+            ("addresses", len(machine.addresses()), 4),
+            ("waiting", machine.waiting, 12),
+        ]
