@@ -191,6 +191,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("-a", "--address", required=True)
     made.add_argument("--mac")
     made.add_argument("--host-address")
+    made.add_argument("-g", "--gateway")
     made.add_argument("--port", type=int, default=8888)
     made.add_argument("--peer")
     made.add_argument("--size", type=int, default=0)
@@ -237,12 +238,15 @@ def make_stack(args: argparse.Namespace) -> Stack:
 def add_interface(
     stack: Stack, args: argparse.Namespace, capabilities: Capabilities
 ) -> Interface:
-    return stack.add_interface(
+    nic = stack.add_interface(
         mac=args.mac,
         addresses=[args.address],
         mtu=capabilities.mtu,
         capabilities=capabilities,
     )
+    if args.gateway:
+        stack.add_route("default", via=args.gateway)
+    return nic
 
 
 def start(stack: Stack, app: App) -> None:

@@ -186,16 +186,30 @@ def timed_out(conn: Connection, now: int) -> bool:
         if claimed:
             _shrink(conn, claimed, now)
             return True
-        search = path.search
-        if search is not None:
-            search.inconclusive()
-            fallback = search.loss(conn.sender.snd_una)
-            if fallback:
-                _note(conn, now, fallback, "unverified")
-                set_mtu(conn, fallback)
+        if path.search is not None:
+            _time_out_of_search(conn, path.search, now)
     if options.plpmtud != "off" and conn.retransmits >= options.retries1:
         _full_stop(conn, now)
     return False
+
+
+def _time_out_of_search(conn: Connection, search: Search, now: int) -> None:
+    una = conn.sender.snd_una
+    if search.size and search.start == una:
+        # RFC 4821 7.6.3: nothing before it was lost, what follows may have been
+        search.failed(now + 5 * _probe_interval(conn))
+    else:
+        search.inconclusive()
+    fallback = search.loss(una)
+    if fallback:
+        _note(conn, now, fallback, "unverified")
+        set_mtu(conn, fallback)
+
+
+def _probe_interval(conn: Connection) -> int:
+    """As long as from one loss to the next, about (RFC 4821 7.6.2): as many round trips
+    as there are segments in cwnd."""
+    return conn.congestion.cwnd // conn.sender.mss * conn.rtt.srtt
 
 
 # Probing ----------------------------------------------------------------------------
@@ -287,10 +301,8 @@ def probe_lost(conn: Connection, now: int, mtu: int = 0) -> None:
     assert path is not None
     search = path.search
     assert search is not None
-    # as many round trips as there are segments in cwnd
-    trips = conn.congestion.cwnd // sender.mss
     start, end, size = search.start, search.end, search.size
-    search.failed(now + trips * conn.rtt.srtt)
+    search.failed(now + _probe_interval(conn))
     if mtu:
         search.limit(mtu)
     if search.converged:
