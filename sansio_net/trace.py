@@ -49,6 +49,8 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "ndp-duplicate": ("ip mac", "Somebody else has it already (RFC 4862 5.4)"),
     "router": ("src lifetime", "A router advertises itself, for so long"),
     "group": ("group exclude", "What we hear of a multicast group changed"),
+    # switching
+    "bridge": ("mac vlan port", "A bridge learned where an address is"),
     # fragments
     "reassembled": ("key size", "A datagram is whole"),
     "reassembly-dropped": ("key reason", "One never will be"),
