@@ -25,6 +25,7 @@ from sansio_net.wire.segment import flatten
 from . import fragments6, upkeep
 from .fragments import DONT_FRAGMENT, fragment
 from .hops import Hop, find_hop, may_send, next_ident, source_on
+from .vlan import put_on
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -52,6 +53,9 @@ def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
                 _socket_speaks(nic, sender, now)
         else:
             break
+    if nic.tags:
+        for packet in out:
+            put_on(packet, nic.tags)
     if out:
         nic.tx_packets += len(out)
         nic.tx_bytes += sum(map(len, out))

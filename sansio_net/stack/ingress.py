@@ -26,7 +26,6 @@ from sansio_net.wire.ethernet import (
     ETHERTYPE_ARP,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
-    ETHERTYPE_VLAN,
 )
 from sansio_net.wire.ipv6_extensions import (
     EXTENSIONS,
@@ -37,6 +36,7 @@ from sansio_net.wire.ipv6_extensions import (
 
 from . import delivery, faults, upkeep
 from .arrival import Arrival, Segment
+from .vlan import is_tag, read_tags
 
 if TYPE_CHECKING:
     from sansio_net.protocols.tcp import Connection
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 _IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
 _IPV6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
 _ARP: Final = ETHERTYPE_ARP.to_bytes(2, "big")
-_VLAN: Final = ETHERTYPE_VLAN.to_bytes(2, "big")
 
 _ipv4_fields: Final = ipv4.HEADER.unpack_from
 _ipv6_fields: Final = ipv6.HEADER.unpack_from
@@ -86,17 +85,13 @@ def _frame_arrives(arrival: Arrival, now: int) -> None:
             return
         arrival.group = True
     ethertype, at = frame[12:14], 14
-    info = packet.info
-    if info is not None and info.vlan is not None and info.vlan & 0xFFF:
-        arrival.drop(DropReason.VLAN)
-        return
-    if ethertype == _VLAN:
-        # a priority tag, VLAN id 0, means untagged (IEEE 802.1Q 6.9); any other
-        # belongs to somebody else
-        if len(frame) < 18 or frame[14] & 0x0F or frame[15]:
+    if is_tag(ethertype) or packet.info is not None or nic.vlans:
+        found = read_tags(frame, packet.info)
+        if found is None or found[0] != nic.vlans:
             arrival.drop(DropReason.VLAN)
             return
-        ethertype, at = frame[16:18], 18
+        at = found[1] + 2
+        ethertype = frame[at - 2 : at]
     if ethertype == _IPV4:
         ipv4_arrives(arrival, at, now)
     elif ethertype == _IPV6:

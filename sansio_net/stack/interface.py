@@ -45,6 +45,7 @@ from .events import (
     LinkDown,
     LinkUp,
 )
+from .vlan import tags_of
 
 if TYPE_CHECKING:
     from .stack import Stack
@@ -87,7 +88,7 @@ class Address:
 class Interface:
     """An interface; made by `Stack.add_interface` alone.
 
-    name, index, mac, mtu, medium, capabilities, addresses: read them freely.
+    name, index, mac, mtu, medium, vlans, capabilities, addresses: read them freely.
     """
 
     __slots__ = (
@@ -118,8 +119,10 @@ class Interface:
         "silenced",
         "slaac",
         "stack",
+        "tags",
         "tx_bytes",
         "tx_packets",
+        "vlans",
     )
 
     def __init__(
@@ -132,6 +135,7 @@ class Interface:
         capabilities: Capabilities,
         *,
         is_loopback: bool = False,
+        vlans: tuple[int, ...] = (),
     ) -> None:
         self.stack = stack
         self.index = index
@@ -140,6 +144,10 @@ class Interface:
         self.mtu = _checked_mtu(mtu)
         self.capabilities = capabilities
         self.medium = capabilities.medium
+        if vlans and self.medium is not Medium.ETHERNET:
+            raise ValueError("VLAN tags belong to Ethernet frames")
+        self.vlans = vlans
+        self.tags = tags_of(vlans)
         self.is_loopback = is_loopback
         self.is_up = True
         self.has_carrier = True

@@ -232,13 +232,15 @@ class Stack:
         probe: bool = False,
         dad: bool = True,
         slaac: bool = False,
+        vlan: int | tuple[int, ...] = (),
     ) -> Interface:
         """A new interface, up; "eth0", "eth1", ... by default.
 
         mac: by default locally administered and from the entropy. mtu: the device's
         by default. probe: IPv4 addresses are used after RFC 5227's probes. dad: IPv6
         addresses after duplicate address detection (RFC 4862 5.4). slaac: routers give
-        addresses and routes (RFC 4862). Raises StateError for a name that is taken,
+        addresses and routes (RFC 4862). vlan: of 802.1Q, or several, outermost first,
+        whose frames alone are its own. Raises StateError for a name that is taken,
         ValueError.
         """
         self._check_open()
@@ -253,7 +255,8 @@ class Stack:
         if capabilities.medium is Medium.ETHERNET:
             packed = mac_of(mac, self.entropy.child(f"mac.{index}"))
         size = mtu if mtu is not None else capabilities.mtu
-        nic = Interface(self, index, name, packed, size, capabilities)
+        vlans = (vlan,) if isinstance(vlan, int) else vlan
+        nic = Interface(self, index, name, packed, size, capabilities, vlans=vlans)
         self._interfaces[name] = nic
         self.routes.version += 1
         try:
