@@ -36,10 +36,18 @@ def path_changed(conn: Connection, mtu: int, gso_max: int, known: int = 0) -> No
     conn.gso_payload = frame - 14 - headers_size(conn.laddr) - 40 if gso_max else 0
     conn.link_mtu = mtu
     conn.path = None
-    conn.fragments = conn.options.pmtud == "off"
-    set_mtu(conn, min(mtu, known or mtu))
+    set_mtu(conn, _without_discovery(conn, min(mtu, known or mtu)))
     if conn.established and not conn.done:
         begin_path(conn, conn.clock)
+
+
+def _without_discovery(conn: Connection, mtu: int) -> int:
+    """`mtu`, where routers are asked. Else IPv4's may cut; IPv6's do not, and what
+    passes everywhere must do (RFC 8201 4)."""
+    conn.fragments = conn.options.pmtud == "off"
+    if conn.fragments and len(conn.laddr) == 16:
+        return MIN_MTU6
+    return mtu
 
 
 def begin_path(conn: Connection, now: int) -> None:
@@ -54,7 +62,9 @@ def begin_path(conn: Connection, now: int) -> None:
 
 def options_changed(conn: Connection) -> None:
     """Another choice about the path, from now on."""
-    conn.fragments = conn.options.pmtud == "off"
+    mtu = _without_discovery(conn, conn.mtu)
+    if mtu != conn.mtu:
+        set_mtu(conn, mtu)
     if conn.options.plpmtud == "off":
         if conn.path is not None:
             conn.path.search = None
@@ -170,9 +180,10 @@ def aged(conn: Connection, now: int) -> None:
     if path is not None and path.search is not None:
         path.search.again(_top(conn))
     elif conn.mtu < conn.link_mtu:
-        conn.fragments = conn.options.pmtud == "off"
-        _note(conn, now, conn.link_mtu, "aged")
-        set_mtu(conn, conn.link_mtu)
+        mtu = _without_discovery(conn, conn.link_mtu)
+        if mtu != conn.mtu:
+            _note(conn, now, mtu, "aged")
+            set_mtu(conn, mtu)
 
 
 def timed_out(conn: Connection, now: int) -> bool:
@@ -198,12 +209,19 @@ def _time_out_of_search(conn: Connection, search: Search, now: int) -> None:
     if search.size and search.start == una:
         # RFC 4821 7.6.3: nothing before it was lost, what follows may have been
         search.failed(now + 5 * _probe_interval(conn))
+        _rest_if_found(conn, search, now)
     else:
         search.inconclusive()
     fallback = search.loss(una)
     if fallback:
         _note(conn, now, fallback, "unverified")
         set_mtu(conn, fallback)
+
+
+def _rest_if_found(conn: Connection, search: Search, now: int) -> None:
+    """RFC 4821 7.3: once it has converged, again in ten minutes."""
+    if search.converged:
+        conn.timers.set(PATH, now + conn.options.pmtu_age)
 
 
 def _probe_interval(conn: Connection) -> int:
@@ -269,8 +287,7 @@ def probe_acknowledged(conn: Connection, search: Search, now: int) -> None:
     if not search.size or sender.snd_una < search.end:
         return
     mtu = search.arrived(sender.snd_nxt, sender.mss)
-    if search.converged:
-        conn.timers.set(PATH, now + conn.options.pmtu_age)
+    _rest_if_found(conn, search, now)
     _note(conn, now, mtu, "probed")
     if mtu > conn.mtu:
         set_mtu(conn, mtu)
@@ -305,8 +322,7 @@ def probe_lost(conn: Connection, now: int, mtu: int = 0) -> None:
     search.failed(now + _probe_interval(conn))
     if mtu:
         search.limit(mtu)
-    if search.converged:
-        conn.timers.set(PATH, now + conn.options.pmtu_age)
+    _rest_if_found(conn, search, now)
     conn.note(now, "tcp.probe", "mtu lost", size)
     # what follows the probe goes on saying that it is missing
     conn.recovery.recovery_point = sender.snd_nxt

@@ -151,6 +151,14 @@ def test_ipv6() -> None:
     assert talk.conn.mtu == 1280
 
 
+def test_ipv6_without_discovery() -> None:
+    """RFC 8201 4: nobody cuts, so what passes everywhere must do."""
+    talk = Talk.active(mss=1440)
+    talk.conn.laddr = bytes(16)
+    talk.conn.set(pmtud="off")
+    assert talk.conn.mtu == 1280
+
+
 @pytest.mark.parametrize(("pmtud", "fragments"), [("off", True), ("probe", False)])
 def test_who_is_not_asked(pmtud: str, fragments: bool) -> None:
     talk = sending(pmtud=pmtud)
