@@ -24,6 +24,11 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "tcp.rtt": ("conn srtt rttvar rto", "A round trip was measured (RFC 6298)"),
     "tcp.rto": ("conn rto retransmits", "The retransmission timer ran out, so often"),
     "tcp.retransmit": ("conn seq size reason", "Text goes again, and why"),
+    "tcp.recovery": (
+        "conn from to cwnd ssthresh",
+        "Loss recovery begins, changes or ends (Linux's words for its phases)",
+    ),
+    "tcp.undo": ("conn proof cwnd ssthresh", "Nothing had been lost, and this told"),
     "tcp.timer": ("conn timer", "A timer is due"),
     "tcp.probe": (
         "conn what size",
