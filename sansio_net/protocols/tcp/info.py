@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.units import MICROSECOND, MILLISECOND, SECOND
 
+from .congestion import Bbr
 from .congestion.base import INFINITE
 from .handshake import our_mss
 from .states import State
@@ -78,6 +79,9 @@ class TcpInfo:
     pacing_rate: int = 0
     delivery_rate: int = 0
     app_limited: bool = False
+    bbr_bw: int = 0
+    """The model of BBR, where that is the controller: rate and round trip."""
+    bbr_min_rtt: int = 0
     last_data_sent: int = 0
     """When text last left; 0: never."""
     last_data_recv: int = 0
@@ -112,6 +116,8 @@ def gather(conn: Connection) -> TcpInfo:
     _sending(info, conn)
     _receiving(info, conn)
     _counts(info, conn)
+    if isinstance(conn.congestion, Bbr):
+        info.bbr_bw, info.bbr_min_rtt = conn.congestion.rate, conn.congestion.min_rtt
     return info
 
 
@@ -218,6 +224,7 @@ def format_info(info: TcpInfo, now: int, *, numeric: bool = False) -> str:
         *_some("segs_in", info.segs_in),
         *_some("data_segs_out", info.data_segs_out),
         *_some("data_segs_in", info.data_segs_in),
+        *_bbr(info, numeric),
         *_rates(info, cwnd * mss, now, numeric),
         *_some("unacked", -(-info.unacked // mss)),
         *_retransmissions(info),
@@ -242,6 +249,12 @@ def _retransmissions(info: TcpInfo) -> tuple[str, ...]:
     if not info.total_retrans:
         return ()
     return (f"retrans:{-(-info.retrans // info.snd_mss)}/{info.total_retrans}",)
+
+
+def _bbr(info: TcpInfo, numeric: bool) -> tuple[str, ...]:
+    if not info.bbr_bw:
+        return ()
+    return (f"bbr:(bw:{_rate(info.bbr_bw, numeric)},mrtt:{_ms(info.bbr_min_rtt)})",)
 
 
 def _rates(info: TcpInfo, window: int, now: int, numeric: bool) -> list[str]:

@@ -82,6 +82,16 @@ def test_in_the_words_of_ss() -> None:
     assert order == sorted(order)
 
 
+def test_a_model_of_the_path() -> None:
+    talk = Talk.active(congestion="bbr")
+    info = talk.conn.info()
+    assert "bbr:" not in format_info(info, talk.now)
+    info.bbr_bw, info.bbr_min_rtt = 1_812_500, 40 * MILLISECOND
+    assert " bbr:(bw:14.5Mbps,mrtt:40) " in format_info(info, talk.now)
+    numbers = format_info(info, talk.now, numeric=True)
+    assert " bbr:(bw:14500000bps,mrtt:40) " in numbers
+
+
 @pytest.mark.parametrize(
     ("rate", "said"),
     [
