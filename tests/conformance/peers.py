@@ -81,6 +81,43 @@ def places(t: Script) -> list[int]:
     return [t.relative(seen) for seen in t.sent()]
 
 
+def in_flight(segments: int = 10, *, more: int = 90, **kwargs: Any) -> Script:
+    """So many segments of 1000 bytes just left; there is more to send, or not."""
+    kwargs.setdefault("sack_ok", True)
+    kwargs.setdefault("initial_window", segments)
+    t = connected(**kwargs)
+    t.conn.send(bytes(1000 * (segments + more)))
+    assert sizes(t) == [1000] * segments
+    return t
+
+
+def sacked(t: Script, *segments: int, una: int = 0) -> list[int]:
+    """An ACK that has everything before segment `una` and these, the first of them the
+    newest; which segments leave then. Counted from 0, 1000 bytes each."""
+    held = sorted(segments)
+    blocks: list[tuple[int, int]] = []
+    for n in held:
+        if blocks and blocks[-1][1] == n:
+            blocks[-1] = (blocks[-1][0], n + 1)
+        else:
+            blocks.append((n, n + 1))
+    if segments:
+        newest = next(b for b in blocks if b[0] <= segments[0] < b[1])
+        blocks.remove(newest)
+        blocks = [newest, *reversed(blocks)][:4]
+    t.peer(
+        ".",
+        ack=1 + 1000 * una,
+        sack=[(1 + 1000 * a, 1 + 1000 * b) for a, b in blocks],
+    )
+    return segments_sent(t)
+
+
+def segments_sent(t: Script) -> list[int]:
+    """The segments sent and not seen yet, counted from 0."""
+    return [(place - 1) // 1000 for place in places(t)]
+
+
 def lost(t: Script) -> SansioNetError:
     """The error that the connection ended with."""
     (error,) = [event.error for event in t.events if isinstance(event, ConnectionLost)]

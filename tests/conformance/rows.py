@@ -244,6 +244,33 @@ _OTHERS: Final = (
     ),
 )
 
+_PATH: Final = (
+    not_done(
+        "RFC 5927",
+        "7.2-4",
+        "Too Big: an MTU larger than what was sent is discarded",
+        "larger than what is in use; what was sent is not kept",
+    ),
+    elsewhere(
+        "RFC 4821",
+        "7.6.4-1",
+        "A probe lost among others SHOULD be tried again",
+        "tests/protocols/tcp/test_plpmtud.py::test_one_lost_among_others_proves_nothing",
+    ),
+    elsewhere(
+        "RFC 4821",
+        "7.8-1",
+        "SHOULD verify a new MTU and go back if losses follow it",
+        "tests/protocols/tcp/test_plpmtud.py::test_a_new_size_is_on_trial",
+    ),
+    not_done(
+        "RFC 5482",
+        "3-3",
+        "Hosts SHOULD send the option, and adapt to the peer's",
+        "the local half alone",
+    ),
+)
+
 _ARP = "tests/protocols/test_arp.py::"
 _ICMP = "tests/protocols/test_icmp.py::"
 _INGRESS = "tests/stack/test_ingress.py::"
@@ -434,4 +461,4 @@ _HOSTS: Final = (
     ),
 )
 
-ROWS: Final = _TCP + _OTHERS + _ECN + _CONGESTION + _TIMER + _STAMPS + _HOSTS
+ROWS: Final = _TCP + _OTHERS + _PATH + _ECN + _CONGESTION + _TIMER + _STAMPS + _HOSTS
