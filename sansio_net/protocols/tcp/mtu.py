@@ -92,10 +92,11 @@ def set_mtu(conn: Connection, mtu: int, reason: str = "mtu") -> None:
         conn.wake()
 
 
-def packet_size(conn: Connection) -> int:
-    """A full segment of ours, as an IP packet."""
+def packet_size(conn: Connection, text: int | None = None) -> int:
+    """A segment of ours as an IP packet, a full one if there is more `text`."""
     stamps = conn.agreed is not None and conn.agreed.timestamps
-    size = conn.sender.mss + headers_size(conn.laddr)
+    mss = conn.sender.mss
+    size = (mss if text is None else min(text, mss)) + headers_size(conn.laddr)
     return size + TIMESTAMPS_SIZE if stamps else size
 
 
@@ -142,8 +143,8 @@ def path_mtu(
         conn.drop(DropReason.ICMP_NOT_CONCERNING)
     elif _is_about_probe(conn, number, mtu):
         probe_lost(conn, now, mtu)
-    elif mtu >= packet_size(conn):
-        # RFC 5927 7.2: about nothing that we send, and never upwards (RFC 1191 3)
+    elif mtu >= packet_size(conn, sender.snd_nxt - number):
+        # RFC 5927 7.2: no packet there was larger; and never upwards (RFC 1191 3)
         conn.drop(DropReason.ICMP_NOT_CONCERNING)
     else:
         path = _path(conn)

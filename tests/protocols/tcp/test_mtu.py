@@ -100,6 +100,19 @@ def test_claims_that_make_no_sense() -> None:
     assert talk.conn.info().pmtu == 1500
 
 
+def test_a_little_text_is_never_too_big() -> None:
+    """RFC 5927 7.3.5: nothing as large as that was ever sent."""
+    talk = Talk.active(mss=1460)
+    talk.conn.send(bytes(500))
+    talk.us("P.")
+    too_big(talk, 552)
+    too_big(talk, 552, at=400)
+    assert (talk.conn.mtu, ignored(talk)) == (1500, 2)
+    too_big(talk, 539)
+    assert talk.conn.mtu == 552
+    assert talk.conn.fragments
+
+
 def test_a_syn_is_never_too_big() -> None:
     talk = Talk()
     talk.conn.connect()
