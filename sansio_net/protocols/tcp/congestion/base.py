@@ -60,8 +60,7 @@ class AckSample:
 
 
 class CongestionController(Protocol):
-    """`cwnd` and `ssthresh` in bytes are its answer; `pacing_rate` in bytes a second,
-    0: not paced.
+    """`cwnd` and `ssthresh` in bytes are its answer, and a rate where it paces.
 
     needs_rate: wants delivery rates in its samples. owns_recovery: its cwnd holds in
     fast recovery too, instead of what PRR allows (RFC 6937).
@@ -71,7 +70,10 @@ class CongestionController(Protocol):
     owns_recovery: ClassVar[bool]
     cwnd: int
     ssthresh: int
-    pacing_rate: int
+
+    @property
+    def pacing_rate(self) -> int:
+        """Bytes a second at which text may leave; 0: as fast as cwnd lets it."""
 
     @property
     def phase(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
+from sansio_net.protocols.tcp.pacer import window_rate
 from sansio_net.units import SECOND
 
 from .base import INFINITE, AckSample, Cause
@@ -47,6 +48,7 @@ class Cubic:
         "_k",
         "_mss",
         "_origin",
+        "_paced",
         "_paused_at",
         "_rest",
         "_saved",
@@ -54,7 +56,6 @@ class Cubic:
         "_w_est",
         "_w_max",
         "cwnd",
-        "pacing_rate",
         "ssthresh",
     )
 
@@ -64,7 +65,7 @@ class Cubic:
     def __init__(self) -> None:
         self.cwnd = 0
         self.ssthresh = INFINITE
-        self.pacing_rate = 0
+        self._paced = False
         self._mss = 0
         self._initial = 0
         self._srtt = 0
@@ -87,11 +88,18 @@ class Cubic:
         hystart = self._hystart
         return "css" if hystart is not None and hystart.css_rounds else "slow_start"
 
+    @property
+    def pacing_rate(self) -> int:
+        if not self._paced:
+            return 0
+        return window_rate(self.cwnd, self.ssthresh, self._srtt)
+
     def start(
         self, mss: int, initial_window: int, seed: int, now: int, paced: bool = False
     ) -> None:
         self._mss = mss
         self._initial = self.cwnd = initial_window
+        self._paced = paced
         self._hystart = HyStart(mss, paced)
 
     def set_mss(self, mss: int) -> None:
@@ -222,7 +230,7 @@ class Cubic:
         # RFC 5681 4.1; what the path had carried is remembered (RFC 7661 4.4.3)
         self.ssthresh = max(self.ssthresh, self.cwnd * 3 // 4)
         if self._initial < self.cwnd:
-            self.cwnd = self._initial
+            self.cwnd = max(self._initial, self._mss)
             self._epoch_at = self._paused_at = -1
 
     def _end_epoch(self) -> None:

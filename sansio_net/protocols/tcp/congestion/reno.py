@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from sansio_net.protocols.tcp.pacer import window_rate
+
 from .base import INFINITE, AckSample, Cause
 
 
@@ -18,10 +20,11 @@ class Reno:
         "_acked",
         "_initial",
         "_mss",
+        "_paced",
         "_prior_cwnd",
         "_prior_ssthresh",
+        "_srtt",
         "cwnd",
-        "pacing_rate",
         "ssthresh",
     )
 
@@ -31,9 +34,10 @@ class Reno:
     def __init__(self) -> None:
         self.cwnd = 0
         self.ssthresh = INFINITE
-        self.pacing_rate = 0
         self._mss = 0
         self._initial = 0
+        self._paced = False
+        self._srtt = 0  # only if paced
         self._acked = 0  # in congestion avoidance, since cwnd last grew
         self._prior_cwnd = 0
         self._prior_ssthresh = INFINITE
@@ -42,11 +46,18 @@ class Reno:
     def phase(self) -> str:
         return "slow_start" if self.cwnd < self.ssthresh else "avoidance"
 
+    @property
+    def pacing_rate(self) -> int:
+        if not self._paced:
+            return 0
+        return window_rate(self.cwnd, self.ssthresh, self._srtt)
+
     def start(
         self, mss: int, initial_window: int, seed: int, now: int, paced: bool = False
     ) -> None:
         self._mss = mss
         self._initial = self.cwnd = initial_window
+        self._paced = paced
 
     def set_mss(self, mss: int) -> None:
         if mss < self._mss:
@@ -59,6 +70,9 @@ class Reno:
         """A window that is not used does not grow: nothing to note."""
 
     def on_ack(self, sample: AckSample) -> None:
+        if self._paced and sample.rtt:
+            srtt = self._srtt
+            self._srtt = srtt + (sample.rtt - srtt) // 8 if srtt else sample.rtt
         cwnd = self.cwnd
         if cwnd < self.ssthresh:
             # a window that was not used says nothing about the path (RFC 7661 4.1)
@@ -102,7 +116,7 @@ class Reno:
     def on_idle(self, now: int) -> None:
         # RFC 5681 4.1; what the path had carried is remembered (RFC 7661 4.4.3)
         self.ssthresh = max(self.ssthresh, self.cwnd * 3 // 4)
-        self.cwnd = min(self.cwnd, self._initial)
+        self.cwnd = max(min(self.cwnd, self._initial), self._mss)
 
     def _remember(self) -> None:
         self._prior_cwnd = self.cwnd

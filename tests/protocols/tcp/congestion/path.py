@@ -36,10 +36,16 @@ class Path:
     """`rate` bytes a second, `delay` ns there and back, `queue` bytes, `loss` of 1."""
 
     def __init__(
-        self, name: str, rate: int, delay: int, queue: int, loss: float = 0.0
+        self,
+        name: str,
+        rate: int,
+        delay: int,
+        queue: int,
+        loss: float = 0.0,
+        paced: bool = False,
     ) -> None:
         self.cc = controller(name)
-        self.cc.start(MSS, 10 * MSS, 7, 0)
+        self.cc.start(MSS, 10 * MSS, 7, 0, paced)
         self.rate, self.delay, self.queue, self.loss = rate, delay, queue, loss
         self.dice = Random(1)
         self.now = 0

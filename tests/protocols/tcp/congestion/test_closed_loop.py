@@ -52,6 +52,19 @@ def test_random_loss_does_not_slow_bbr_down() -> None:
     assert share["cubic"] > 0.9 * share["reno"]
 
 
+@pytest.mark.parametrize("name", ["reno", "cubic"])
+def test_pacing_spares_a_short_queue(name: str) -> None:
+    reached = []
+    for paced in (False, True):
+        path = Path(name, RATE, DELAY, 12 * MSS, paced=paced)
+        path.run(SECOND)
+        reached.append(
+            max(cwnd for _, phase, cwnd in path.trace if phase != "avoidance")
+        )
+    # bursts of a whole window overflow it long before the path is full
+    assert 3 * reached[0] < 2 * reached[1]
+
+
 def test_bbr_keeps_the_queue_short() -> None:
     path = Path("bbr", RATE, DELAY, 20 * BDP)
     path.run(2 * SECOND)

@@ -302,3 +302,14 @@ def test_cube_root_is_exact(n: int) -> None:
 def test_cube_root_of_cubes(root: int) -> None:
     assert cube_root(root**3) == root
     assert cube_root(root**3 - 1) == root - 1
+
+
+def test_paced_if_asked_to_be() -> None:
+    cc = Cubic()
+    cc.start(MSS, 10 * MSS, 1, 0, True)
+    assert cc.pacing_rate == 0
+    cc.on_ack(ack(10 * MSS, 10 * MSS, rtt=RTT, una=1, nxt=2, now=RTT))
+    assert (cc.cwnd, cc.pacing_rate) == (20 * MSS, 400_000)
+    cc.on_congestion(Cause.LOSS, 10 * MSS, 0)
+    assert cc.pacing_rate == 7 * MSS * 12
+    assert cubic().pacing_rate == 0

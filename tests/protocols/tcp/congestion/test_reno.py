@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from sansio_net.protocols.tcp.congestion import Cause, Reno
+from sansio_net.units import MILLISECOND
 
 from .samples import MSS, ack
 
@@ -81,3 +82,18 @@ def test_idle_and_another_mss() -> None:
     cc.on_timeout(MSS, True, 0)
     cc.set_mss(9000)
     assert cc.cwnd == 9000
+
+
+def test_paced_if_asked_to_be() -> None:
+    cc = reno()
+    cc.on_ack(ack(MSS, 10 * MSS, rtt=10 * MILLISECOND))
+    assert cc.pacing_rate == 0
+    cc = Reno()
+    cc.start(MSS, 10 * MSS, 1, 0, True)
+    assert cc.pacing_rate == 0
+    cc.on_ack(ack(MSS, 10 * MSS, rtt=10 * MILLISECOND))
+    assert cc.pacing_rate == 2 * 1_100_000
+    cc.on_congestion(Cause.LOSS, 10 * MSS, 0)
+    assert cc.pacing_rate == 600_000
+    cc.on_ack(ack(MSS, 5 * MSS, rtt=18 * MILLISECOND))
+    assert cc.pacing_rate == 5 * MSS * 120 * 1000 // 1100
