@@ -39,6 +39,8 @@ class DropReason(StrEnum):
     """Neighbour discovery that may not be believed (RFC 4861 6.1, 7.1, 8.1)."""
     GROUP_MALFORMED = "group_malformed"
     """IGMP or MLD."""
+    GROUP_INVALID = "group_invalid"
+    """IGMP or MLD that is not from this link, or lacks its router alert."""
     NDP_NOT_CONCERNING = "ndp_not_concerning"
     """A question about an address that is not ours."""
     NEIGHBOUR_TABLE_FULL = "neighbour_table_full"

@@ -85,6 +85,25 @@ class Router(Protocol):
     def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
         """Is it the limited broadcast address, or a subnet's of ours?"""
 
+    def interface_for(self, group: bytes, nic: str | None) -> str:
+        """The name of the interface on which a group is joined; `nic` if given.
+
+        Raises Unreachable.
+        """
+
+    def listen(
+        self,
+        owner: int,
+        group: bytes,
+        nic: str,
+        exclude: bool,
+        sources: Sequence[bytes],
+    ) -> None:
+        """What socket `owner` wants of a group; nothing of it: it left.
+
+        Raises LimitError.
+        """
+
 
 def earliest(*deadlines: int | None) -> int | None:
     """The earliest of several `next_timeout()` answers; None counts as never."""

@@ -17,12 +17,13 @@ class Arrival:
     start, end: the IP packet in `packet.head`, Ethernet's padding cut off. src, dst,
     tos, ttl: of the IP header. group: sent to more than one host, by its link or its
     IP address. named_at: where the IPv6 packet names its upper layer. was_fragmented:
-    with an IPv6 fragment header, be it an atomic one.
+    with an IPv6 fragment header, be it an atomic one. router_alert: what IPv6's says.
+    is_looped: we sent it to a group that we are in.
     """
 
     __slots__ = (
         *("dst", "end", "group", "named_at", "nic", "packet", "src", "start"),
-        *("tos", "ttl", "was_fragmented"),
+        *("is_looped", "router_alert", "tos", "ttl", "was_fragmented"),
     )
 
     packet: Packet
@@ -32,6 +33,8 @@ class Arrival:
         self.group = False
         self.start = self.end = self.tos = self.ttl = self.named_at = 0
         self.was_fragmented = False
+        self.router_alert: int | None = None
+        self.is_looped = False
         self.src = self.dst = b""
 
     def drop(self, reason: DropReason) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sansio_net.protocols.arp import ArpConfig
 from sansio_net.protocols.icmp import IcmpOptions
+from sansio_net.protocols.multicast import MulticastConfig
 from sansio_net.protocols.ndp import NdpConfig
 from sansio_net.protocols.reassembly import ReassemblyConfig
 from sansio_net.protocols.slaac import SlaacConfig
@@ -48,4 +49,5 @@ class StackConfig:
     arp: ArpConfig = field(default_factory=ArpConfig)
     ndp: NdpConfig = field(default_factory=NdpConfig)
     slaac: SlaacConfig = field(default_factory=SlaacConfig)
+    multicast: MulticastConfig = field(default_factory=MulticastConfig)
     reassembly: ReassemblyConfig = field(default_factory=ReassemblyConfig)

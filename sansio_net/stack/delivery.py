@@ -6,20 +6,20 @@ nobody wanted: everything but the segments of live connections (`ingress`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sansio_net.counters import DropReason
 from sansio_net.errors import WireError
 from sansio_net.packet import CSUM_NONE, Packet
 from sansio_net.protocols.icmp import EchoReply, IcmpError, IcmpRedirect
 from sansio_net.protocols.tcp import Connection, reset_for
-from sansio_net.wire import ipv4
+from sansio_net.wire import icmpv6, ipv4
 from sansio_net.wire.icmp import Icmp as IcmpMessage
 from sansio_net.wire.ipv6_extensions import Chain
 from sansio_net.wire.ndp import Redirect, RouterAdvertisement, parse_ndp
 from sansio_net.wire.tcp import FLAGS_OFFSET, RST
 
-from . import autoconf, egress, faults, fragments6, upkeep
+from . import autoconf, egress, faults, fragments6, groups, upkeep
 from .arrival import Arrival, Segment
 from .fragments import MORE_FRAGMENTS, unfragmented
 from .hops import redirect
@@ -231,9 +231,20 @@ def icmp6_arrives(arrival: Arrival, at: int, now: int) -> None:
     faults.pump_icmp(stack, now)
 
 
+_MLD: Final = (
+    icmpv6.MLD_QUERY,
+    icmpv6.MLD_REPORT,
+    icmpv6.MLD_DONE,
+    icmpv6.MLD2_REPORT,
+)
+
+
 def _discovery_arrives(arrival: Arrival, message: IcmpMessage, now: int) -> None:
-    """Neighbour discovery; listener discovery has nobody here yet."""
+    """Neighbour discovery, or listener discovery."""
     nic = arrival.nic
+    if message.type in _MLD:
+        groups.mld_arrives(arrival, message, now)
+        return
     if nic.ndp is None or arrival.was_fragmented:
         # RFC 6980 5: never believed in fragments
         arrival.drop(DropReason.NDP_INVALID)
@@ -243,9 +254,7 @@ def _discovery_arrives(arrival: Arrival, message: IcmpMessage, now: int) -> None
     except WireError:
         arrival.drop(DropReason.NDP_MALFORMED)
         return
-    if found is None:
-        arrival.drop(DropReason.ICMP_NOT_CONCERNING)
-        return
+    assert found is not None  # it is of one of its types
     mac = arrival.packet.head[6:12]
     valid = nic.ndp.ndp_arrives(found, arrival.src, arrival.dst, arrival.ttl, mac, now)
     if valid and isinstance(found, RouterAdvertisement):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sansio_net.addresses import is_multicast
 from sansio_net.counters import DropReason
 from sansio_net.errors import Unreachable, WireError
 from sansio_net.packet import Packet, PacketInfo
@@ -22,7 +23,7 @@ from sansio_net.protocols.udp import UdpSocket
 from sansio_net.wire import ipv4, ipv6
 from sansio_net.wire.segment import flatten
 
-from . import fragments6, upkeep
+from . import fragments6, groups, upkeep
 from .fragments import DONT_FRAGMENT, fragment
 from .hops import Hop, find_hop, may_send, next_ident, source_on
 from .vlan import put_on
@@ -45,6 +46,10 @@ def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
             _cache_speaks(nic, ndp, out, now)
         elif outbox:
             out.append(outbox.popleft())
+        elif nic.memberships and nic.reports_wait():
+            for membership in nic.memberships.values():
+                if membership.queued:
+                    groups.speak(nic, membership, out, now)
         elif ready:
             sender = ready.popleft()
             if isinstance(sender, Connection):
@@ -189,7 +194,8 @@ def send_datagram(stack: Stack, sender: UdpSocket | EchoSocket, now: int) -> boo
     if nic is None and sender.nic is not None:
         stack.tally.drop(DropReason.NO_ROUTE)  # its interface was removed
     else:
-        send(stack, packet, sender.protocol, now, nic=nic)
+        loops = isinstance(sender, UdpSocket) and sender.multicast_loop
+        send(stack, packet, sender.protocol, now, nic=nic, loops=loops)
     return True
 
 
@@ -199,8 +205,12 @@ def send(
     protocol: int,
     now: int,
     nic: Interface | None = None,
+    loops: bool = False,
 ) -> None:
-    """Route a packet at its transport header; `info` says from, to, tos and ttl."""
+    """Route a packet at its transport header; `info` says from, to, tos and ttl.
+
+    loops: we hear it as well, if it is for a group that we are in.
+    """
     info = packet.info
     assert info is not None
     hop = find_hop(stack, info.dst, nic)
@@ -221,7 +231,12 @@ def send(
         # asked once a datagram: its fragments go together or not at all
         stack.tally.drop(DropReason.OUTPUT_QUEUE_FULL)
         return
+    loops = loops and is_multicast(info.dst)
     for piece in _ip_packets(stack, hop.mtu, packet, source, protocol, info):
+        if loops:
+            groups.loop_back(nic, piece.join(), source, info.dst)
+        if loops and not info.ttl:
+            continue  # RFC 1112 6.1: not beyond this host
         if header is None:
             assert hop.cache is not None
             assert hop.neighbour is not None

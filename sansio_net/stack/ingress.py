@@ -19,7 +19,7 @@ from sansio_net.addresses import (
 )
 from sansio_net.counters import DropReason
 from sansio_net.errors import WireError
-from sansio_net.packet import COPY_BELOW, CSUM_NONE, Medium, Packet
+from sansio_net.packet import COPY_BELOW, CSUM_NONE, CSUM_VALID, Medium, Packet
 from sansio_net.wire import icmpv6, ipv4, ipv6, tcp, udp
 from sansio_net.wire.arp import parse_arp
 from sansio_net.wire.ethernet import (
@@ -34,7 +34,7 @@ from sansio_net.wire.ipv6_extensions import (
     walk,
 )
 
-from . import delivery, faults, upkeep
+from . import delivery, faults, groups, upkeep
 from .arrival import Arrival, Segment
 from .vlan import is_tag, read_tags
 
@@ -71,6 +71,18 @@ def receive(nic: Interface, packets: Sequence[Packet | bytes], now: int) -> None
         else:
             ip_arrives(arrival, 0, now)
     upkeep.settle_batch(stack)
+
+
+def looped_arrives(nic: Interface, now: int) -> None:
+    """What we sent to groups that we are in."""
+    arrival = Arrival(nic)
+    arrival.is_looped = True
+    looped, nic.looped = nic.looped, []
+    for packet in looped:
+        arrival.packet = Packet(packet, csum=CSUM_VALID)
+        arrival.group = True
+        ip_arrives(arrival, 0, now)
+    upkeep.settle_batch(nic.stack)
 
 
 def _frame_arrives(arrival: Arrival, now: int) -> None:
@@ -234,7 +246,9 @@ def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:
     arrival.named_at = chain.named_at
     was_whole = not arrival.was_fragmented
     arrival.was_fragmented = not was_whole or chain.fragment_at is not None
+    arrival.router_alert = chain.router_alert
     transport_arrives(arrival, chain.protocol, at + chain.start, now)
+    arrival.router_alert = None
     arrival.was_fragmented = not was_whole
 
 
@@ -255,7 +269,7 @@ def classify(arrival: Arrival) -> bool:
     if (
         not (is_unicast(src) or (is_unspecified(src) and dst not in nic.local))
         or is_loopback(src)
-        or src in stack.own
+        or (src in stack.own and not arrival.is_looped)
         or src in nic.broadcasts
     ):
         arrival.drop(DropReason.IP_BAD_SOURCE)
@@ -271,7 +285,7 @@ def classify(arrival: Arrival) -> bool:
         return True
     if is_multicast(dst):
         arrival.group = True
-        if dst in nic.groups:
+        if groups.hears(nic, dst, src):
             return True
     elif (
         stack.config.weak_host
@@ -296,6 +310,8 @@ def transport_arrives(arrival: Arrival, protocol: int, at: int, now: int) -> Non
         delivery.icmp_arrives(arrival, at, now)
     elif protocol == ipv4.PROTO_ICMPV6 and len(arrival.dst) == 16:
         delivery.icmp6_arrives(arrival, at, now)
+    elif protocol == ipv4.PROTO_IGMP and len(arrival.dst) == 4:
+        groups.igmp_arrives(arrival, at, now)
     elif protocol == NO_NEXT_HEADER and len(arrival.dst) == 16:
         arrival.nic.stack.tally.count("ipv6.no_next_header")  # RFC 8200 4.7
     else:

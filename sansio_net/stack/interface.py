@@ -29,6 +29,7 @@ from sansio_net.errors import LimitError, StateError
 from sansio_net.machine import ASAP, earliest
 from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.protocols.arp import ArpCache
+from sansio_net.protocols.multicast import Membership
 from sansio_net.protocols.ndp import NeighbourDiscovery
 from sansio_net.protocols.slaac import (
     LINK_LOCAL,
@@ -37,7 +38,7 @@ from sansio_net.protocols.slaac import (
 )
 from sansio_net.protocols.tcp import Connection
 
-from . import egress, ingress, neighbours, upkeep
+from . import egress, groups, ingress, neighbours, upkeep
 from .deadlines import Entry
 from .events import (
     AddressAdded,
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 MIN_MTU: Final = 68  # RFC 791 3.2: every internet module must forward 68 octets
 MIN_MTU6: Final = 1280  # RFC 8200 5
 MAX_MTU: Final = 65535
-ALL_NODES: Final = bytes.fromhex("ff020000000000000000000000000001")
 
 InterfaceAddress: TypeAlias = str | IPv4Interface | IPv6Interface
 
@@ -97,15 +97,16 @@ class Interface:
         "arp",
         "broadcasts",
         "capabilities",
-        "groups",
         "has_carrier",
         "index",
         "ipv6_mtu",
         "is_loopback",
         "is_up",
         "local",
+        "looped",
         "mac",
         "medium",
+        "memberships",
         "mtu",
         "name",
         "ndp",
@@ -163,8 +164,8 @@ class Interface:
         # so many in `ready` know that nothing can leave by these routes
         self.seen = self.seen_version = 0
         self.rx_packets = self.rx_bytes = self.tx_packets = self.tx_bytes = 0
-        # groups we listen to, and how often each was joined
-        self.groups: dict[bytes, int] = {ALL_NODES: 1, b"\xe0\0\0\1": 1}
+        self.memberships: dict[int, Membership] = {}  # by the size of an address
+        self.looped: list[bytes] = []  # sent to groups that we are in
         self.arp: ArpCache | None = None
         self.ndp: NeighbourDiscovery | None = None
         self.slaac: Autoconfiguration | None = None
@@ -240,7 +241,7 @@ class Interface:
             return True
         if self.blocked():
             return self.has_unaware()
-        if self.ready or self.outbox:
+        if self.ready or self.outbox or self.reports_wait():
             return True
         return any(cache.queued for cache in caches)
 
@@ -345,6 +346,7 @@ class Interface:
             network = mask_ip(address.ip, address.prefixlen)
             stack.routes.connect(network, address.prefixlen, self)
         stack.routes.version += 1
+        groups.address_changed(self)
         if not self.is_loopback:
             stack.report(AddressAdded(self, str(address)))
 
@@ -385,6 +387,7 @@ class Interface:
             network = mask_ip(address.ip, address.prefixlen)
             stack.routes.disconnect(network, address.prefixlen, self)
         stack.routes.version += 1
+        groups.address_changed(self)
 
     # -- inner doors
 
@@ -409,16 +412,8 @@ class Interface:
                 first = first or address.ip
         return first
 
-    def join(self, group: bytes) -> None:
-        """Listen to a group; as often as it is left again."""
-        self.groups[group] = self.groups.get(group, 0) + 1
-
-    def leave(self, group: bytes) -> None:
-        n = self.groups.get(group, 0) - 1
-        if n > 0:
-            self.groups[group] = n
-        else:
-            self.groups.pop(group, None)
+    def reports_wait(self) -> bool:
+        return any(one.queued for one in self.memberships.values())
 
     def settle_neighbours(self, now: int) -> None:
         """Act on what the neighbour caches found out; call it after all that feeds
@@ -460,14 +455,14 @@ class Interface:
 
     def deadline(self) -> int | None:
         slaac = self.slaac.deadline() if self.slaac is not None else None
-        caches = neighbours.caches(self)
-        return earliest(slaac, *(cache.deadline() for cache in caches))
+        parts = *neighbours.caches(self), *self.memberships.values()
+        return earliest(slaac, *(part.deadline() for part in parts))
 
     def handle_timeout(self, now: int) -> None:
         if self.slaac is not None:
             self.slaac.handle_timeout(now)
-        for cache in neighbours.caches(self):
-            cache.handle_timeout(now)
+        for part in (*neighbours.caches(self), *self.memberships.values()):
+            part.handle_timeout(now)
         self.settle_neighbours(now)
 
 

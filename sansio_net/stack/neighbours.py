@@ -17,7 +17,7 @@ from sansio_net.protocols.neighbours import (
     Resolved,
 )
 
-from . import autoconf, faults
+from . import autoconf, faults, groups
 from .events import AddressConflict, AddressRemoved
 from .hops import forget_gateway
 
@@ -42,23 +42,27 @@ def claim(nic: Interface, address: Address) -> None:
     """Raises LimitError."""
     ip = address.ip
     cache = cache_for(nic, ip)
-    if cache is not None:
-        cache.claim(ip, probe=address.probe)
+    if cache is None:
+        return
+    cache.claim(ip, probe=address.probe)
     if len(ip) == 16:
         # RFC 4862 5.4.2: before the address is ours
-        nic.join(solicited_node(ip))
+        groups.join(nic, solicited_node(ip))
 
 
 def release(nic: Interface, ip: bytes) -> None:
     cache = cache_for(nic, ip)
-    if cache is not None:
-        cache.release(ip)
+    if cache is None:
+        return
+    cache.release(ip)
     if len(ip) == 16:
-        nic.leave(solicited_node(ip))
+        groups.leave(nic, solicited_node(ip))
 
 
 def claim_again(nic: Interface) -> None:
     """Another network may lie behind the link: RFC 5227 2.1, 2.3; RFC 4862 5.4."""
+    for membership in nic.memberships.values():
+        membership.renew()
     if nic.slaac is not None:
         nic.slaac.start()
     for address in nic.addresses:

@@ -7,7 +7,7 @@ gets nothing and is forgotten as soon as somebody passes by.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2s
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -25,10 +25,12 @@ from sansio_net.errors import (
     Unreachable,
 )
 from sansio_net.protocols.icmp import EchoSocket
+from sansio_net.protocols.multicast import Filter
 from sansio_net.protocols.tcp import Connection, Listener
 from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpSocket
 
+from . import groups
 from .hops import find_hop, is_broadcast, way_to
 from .ports import EphemeralPorts
 from .upkeep import connection_key
@@ -70,6 +72,22 @@ class SocketRouter:
         stack = self._stack
         hop = find_hop(stack, destination, stack.named(nic))
         return destination == BROADCAST4 if hop is None else hop.to_all
+
+    def interface_for(self, group: bytes, nic: str | None) -> str:
+        return groups.interface_for(self._stack, group, nic).name
+
+    def listen(
+        self,
+        owner: int,
+        group: bytes,
+        nic: str,
+        exclude: bool,
+        sources: Sequence[bytes],
+    ) -> None:
+        interface = self._stack.named(nic)
+        if interface is not None:  # else it was removed, and its groups with it
+            wanted = Filter(exclude, tuple(sorted(sources)))
+            groups.listen(interface, owner, group, wanted)
 
 
 def local_endpoint(stack: Stack, address: SocketAddress) -> tuple[bytes, int]:
@@ -166,7 +184,11 @@ class SocketTable:
                 # bound to a unicast address: broadcasts to its subnet are its as well
                 score = fitness(socket, socket.laddr, nic)
                 score = score if socket.laddr in nic.local else -1
-            if score < 0:
+            if score < 0 or (
+                is_multicast(dst)
+                and not groups.is_all_hosts(dst)
+                and not socket.wants(dst, src, nic.name)
+            ):
                 continue
             if socket.raddr is not None:
                 if (socket.raddr, socket.rport) != (src, sport):

@@ -32,7 +32,7 @@ from sansio_net.protocols.tcp.reset import ResetLimit
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.trace import Trace
 
-from . import faults, neighbours, opening, upkeep
+from . import faults, ingress, neighbours, opening, upkeep
 from .closing import Closing
 from .config import StackConfig
 from .deadlines import Deadlines
@@ -168,7 +168,7 @@ class Stack:
     def handle_timeout(self, now: int) -> None:
         """Do what is due; deliver at most 64 packets that lie on `lo`."""
         lo = self.lo
-        if lo.ready or lo.outbox:
+        if lo.ready or lo.outbox or lo.reports_wait():
             lo.receive(lo.transmit(now, LO_BATCH), now)
         for part in self.deadlines.due(now):
             part.handle_timeout(now)
@@ -180,6 +180,8 @@ class Stack:
             if part is self.reassembler:
                 faults.report_reassembly(self, now)
         for nic in self._interfaces.values():
+            if nic.looped:
+                ingress.looped_arrives(nic, now)
             if nic.slaac is not None and nic.slaac.next_timeout() == ASAP:
                 nic.slaac.handle_timeout(now)
                 nic.settle_neighbours(now)
@@ -194,7 +196,7 @@ class Stack:
         if self.notified or self._reports.waiting or self._closing.is_due(self):
             return ASAP
         for nic in self._interfaces.values():
-            if nic.wants():
+            if nic.wants() or nic.looped:
                 return ASAP
         return earliest(self.deadlines.earliest(), self._closing.at)
 

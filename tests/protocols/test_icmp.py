@@ -467,6 +467,14 @@ class Routes:
             raise Unreachable()
         return source or US
 
+    def interface_for(self, group: bytes, nic: str | None) -> str:
+        return nic or "eth0"
+
+    def listen(
+        self, owner: int, group: bytes, nic: str, exclude: bool, sources: object
+    ) -> None:
+        """Nobody has to be told."""
+
     def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
         return destination == b"\xff" * 4
 

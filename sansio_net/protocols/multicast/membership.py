@@ -34,7 +34,7 @@ from sansio_net.wire.ipv6_extensions import walk
 
 from . import packets
 from .config import MulticastConfig
-from .reception import ANYTHING, NOTHING, Filter, Reception
+from .reception import ANYTHING, NOTHING, Filter, Reception, merge
 
 __all__ = ["ANYTHING", "NOTHING", "Filter", "Membership"]
 
@@ -187,10 +187,10 @@ class Membership:
         if self._changed:
             self._wake()
 
-    def filter_of(self, group: bytes) -> Filter:
-        """What the interface wants of a group."""
+    def wanted(self, group: bytes) -> Filter:
+        """What of a group is wanted here, told already or not."""
         reception = self._receptions.get(group)
-        return NOTHING if reception is None else reception.filter
+        return NOTHING if reception is None else merge(reception.filters.values())
 
     def groups(self) -> list[bytes]:
         return [group for group, one in self._receptions.items() if one.filters]

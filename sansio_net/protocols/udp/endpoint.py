@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final, TypeAlias
+from typing import Final
 
 from sansio_net.addresses import (
     BROADCAST4,
@@ -49,8 +49,8 @@ from .config import (
     UdpOptions,
     UdpReceived,
 )
-
-Endpoint: TypeAlias = tuple[bytes, int]
+from .failures import Endpoint, Failure, Failures
+from .groups import Groups
 
 MAX_PAYLOAD: Final = {4: 0xFFFF - 20 - HEADER_SIZE, 16: 0xFFFF - HEADER_SIZE}
 """By the size of an address: IPv4 counts its header in the length, IPv6 does not."""
@@ -59,25 +59,6 @@ _RECEIVED: Final = 1
 _FAILED: Final = 2
 _SPACE: Final = 4
 _CLOSED: Final = 8
-
-
-class _Failure:
-    """An error and its place among the datagrams."""
-
-    __slots__ = ("after", "error", "is_hard", "is_told", "peer")
-
-    def __init__(
-        self, error: ConnectionFailed, peer: Endpoint, is_hard: bool, after: int
-    ) -> None:
-        self.error = error
-        self.peer = peer
-        self.is_hard = is_hard
-        self.after = after  # so many datagrams had been accepted before
-        self.is_told = False
-
-    def says_the_same(self, other: _Failure) -> bool:
-        mine = self.peer, self.is_hard, self.after, repr(self.error)
-        return mine == (other.peer, other.is_hard, other.after, repr(other.error))
 
 
 class UdpSocket:
@@ -90,6 +71,7 @@ class UdpSocket:
         "_counters",
         "_endpoints",
         "_failures",
+        "_groups",
         "_n_accepted",
         "_n_taken",
         "_options",
@@ -105,6 +87,7 @@ class UdpSocket:
         "id",
         "laddr",
         "lport",
+        "multicast_loop",
         "multicast_ttl",
         "nic",
         "notified",
@@ -151,6 +134,7 @@ class UdpSocket:
         self.reuse = reuse
         self.ttl, self.tos = options.ttl, options.tos
         self.multicast_ttl = options.multicast_ttl
+        self.multicast_loop = True
         self.closed = False
         self._router = router
         self._endpoints = endpoints if endpoints is not None else Endpoints()
@@ -158,7 +142,10 @@ class UdpSocket:
         self.trace = trace
         self._queue: deque[Datagram] = deque()
         self._queue_bytes = 0
-        self._failures: deque[_Failure] = deque()
+        self._failures = Failures(
+            options.error_limit, raddr is not None, self._counters
+        )
+        self._groups: Groups | None = None
         self._n_accepted = self._n_taken = 0
         self._sending: deque[Packet] = deque()
         self._send_bytes = 0
@@ -244,6 +231,7 @@ class UdpSocket:
         broadcast: bool | None = None,
         ttl: int | None = None,
         multicast_ttl: int | None = None,
+        multicast_loop: bool | None = None,
         tos: int | None = None,
     ) -> None:
         """Change options; None leaves one as it is. Raises ValueError."""
@@ -255,12 +243,44 @@ class UdpSocket:
         self.tos = self.tos if tos is None else tos
         if multicast_ttl is not None:
             self.multicast_ttl = multicast_ttl
+        if multicast_loop is not None:
+            self.multicast_loop = multicast_loop
+
+    @property
+    def groups(self) -> Groups:
+        """The groups it has joined; their verbs. Raises StateError when closed."""
+        self._check_open()
+        if self._groups is None:
+            self._groups = Groups(self.id, self._router, self.nic)
+        return self._groups
+
+    def join(
+        self,
+        group: IpAddress,
+        *,
+        nic: str | None = None,
+        source: IpAddress | None = None,
+    ) -> None:
+        """See `Groups.join`."""
+        self.groups.join(group, nic=nic, source=source)
+
+    def leave(
+        self,
+        group: IpAddress,
+        *,
+        nic: str | None = None,
+        source: IpAddress | None = None,
+    ) -> None:
+        """See `Groups.leave`."""
+        self.groups.leave(group, nic=nic, source=source)
 
     def close(self) -> None:
         """No more datagrams in; what `send_to` took still leaves."""
         if self.closed:
             return
         self.closed = True
+        if self._groups is not None:
+            self._groups.leave_all()
         self._queue.clear()
         self._failures.clear()
         self._queue_bytes = 0
@@ -269,6 +289,10 @@ class UdpSocket:
         self._wake()
 
     # -- inner doors
+
+    def wants(self, group: bytes, source: bytes, nic: str) -> bool:
+        """Did it join this group on this interface, and admits it this source?"""
+        return self._groups is not None and self._groups.admits(group, source, nic)
 
     def datagram_arrives(
         self,
@@ -320,21 +344,9 @@ class UdpSocket:
         """
         if self.closed:
             return
-        failures = self._failures
-        last = failures[-1] if failures else None
-        failure = _Failure(error, peer, hard, self._n_accepted)
-        if last is not None and last.says_the_same(failure):
-            # like Linux: a burst of errors is raised once; it is told again
-            last.is_told = False
-        elif len(failures) < self._options.error_limit:
-            failures.append(failure)
-        else:
-            self._counters.count("udp.errors_dropped")
-            told = next((one for one in failures if one.is_told), None)
-            if told is None:
-                return
-            failures.remove(told)
-            failures.append(failure)
+        failure = Failure(error, peer, hard, self._n_accepted)
+        if not self._failures.add(failure):
+            return
         self._notify(_FAILED)
 
     # -- what leaves
@@ -361,13 +373,14 @@ class UdpSocket:
             if kinds & _RECEIVED and self._queue
             else None
         )
-        failure = self._next_untold() if kinds & _FAILED else None
+        failure = self._failures.next_untold() if kinds & _FAILED else None
         if received is not None and (failure is None or failure.after > self._n_taken):
             out.append(received)
             received = None
         if failure is not None:
             out.append(UdpError(self, failure.error, format_endpoint(*failure.peer)))
-            self._told(failure)
+            if self._failures.told(failure):
+                self._notify(_FAILED)
         if received is not None:
             out.append(received)
         if kinds & _SPACE:
@@ -460,23 +473,9 @@ class UdpSocket:
 
     def _raise_pending(self, before: int) -> None:
         """Raise the first hard error that arrived before datagram number `before`."""
-        if self.raddr is None:
-            return
-        for failure in self._failures:
-            if failure.is_hard and failure.after <= before:
-                self._failures.remove(failure)
-                raise failure.error
-
-    def _next_untold(self) -> _Failure | None:
-        return next((one for one in self._failures if not one.is_told), None)
-
-    def _told(self, failure: _Failure) -> None:
-        """One event was made of it: keep it only if a verb will raise it."""
-        failure.is_told = True
-        if self.raddr is None or not failure.is_hard:
-            self._failures.remove(failure)
-        if self._next_untold() is not None:
-            self._notify(_FAILED)
+        error = self._failures.take_hard(before)
+        if error is not None:
+            raise error
 
     def _check_open(self) -> None:
         if self.closed:
