@@ -5,18 +5,21 @@ RFC 9293 3.10.7.4, fifth; RFC 5681 2 and 3.2, RFC 6298 5, RFC 7323 4.1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sansio_net.units import MILLISECOND
 from sansio_net.wire.tcp import ECE
 
 from . import lifecycle
+from .arming import arm_reordering, first_text, rearm, stop_probing
 from .ecn import window_reduced
 from .events import SPACE
 from .mtu import probe_acknowledged, probe_at, probe_lost
-from .recovery import DUP_THRESHOLD, FAST
+from .recovery import CWR, DUP_THRESHOLD, FAST, OPEN, TIMEOUT, Phase
+from .scoreboard import NEVER, Scoreboard
 from .segment import Segment
-from .seq import MASK
+from .seq import MASK, unwrap
 from .timers import PERSIST, RETRANSMIT, USER
 
 if TYPE_CHECKING:
@@ -49,11 +52,12 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
         and sender.in_flight > 0
         and not seg.carried
         and seg.wnd == sender.snd_wnd
+        and not closed_before
     )
     if seg.flags & ECE and conn.ecn is not None and ecn_echo(conn, seg.ack, now):
         window_reduced(conn)
-    if seg.ack > sender.snd_una:
-        progress(conn, seg.ack, seg.ts_val, seg.ts_ecr, now)
+    if seg.ack > sender.snd_una or duplicate or seg.sack:
+        take_ack(conn, seg.ack, seg.ts_val, seg.ts_ecr, now, seg.sack, duplicate)
     elif closed_before and not conn.closed:
         # RFC 9293 MUST-37: who answers probes keeps the connection, as long as there
         # is an application for which it waits (RFC 6429 5)
@@ -71,64 +75,190 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
                 conn.recovery.lose(sender.snd_una, sender.snd_nxt, "window")
                 conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
         conn.wake()
-    if duplicate:
-        duplicate_ack(conn, now)
 
 
-def duplicate_ack(conn: Connection, now: int) -> None:
-    """RFC 5681 2: nothing new, but something arrived over there."""
-    sender, recovery = conn.sender, conn.recovery
-    if sender.snd_wnd == 0:
-        return
-    congestion = conn.congestion
-    una, nxt = sender.snd_una, sender.snd_nxt
-    if recovery.dup_acks == DUP_THRESHOLD - 1 and probe_at(conn, una):
-        recovery.dup_acks = 0
-        probe_lost(conn, now)
-        return
-    if recovery.on_duplicate(una, nxt, sender.mss, congestion, now):
-        window_reduced(conn)
-        note_window(conn, now)
-    conn.wake()
-
-
-def progress(
-    conn: Connection, ack: int, ts_val: int | None, ts_ecr: int, now: int
+def take_ack(
+    conn: Connection,
+    ack: int,
+    ts_val: int | None,
+    ts_ecr: int,
+    now: int,
+    blocks: Sequence[tuple[int, int]] = (),
+    duplicate: bool = False,
 ) -> None:
-    """SND.UNA < SEG.ACK =< SND.NXT: text or our FIN arrived."""
-    sender, recovery, timers = conn.sender, conn.recovery, conn.timers
-    in_flight = sender.in_flight
-    limited = sender.cwnd_limited
-    newly = sender.acknowledge(ack)
+    """SND.UNA =< SEG.ACK =< SND.NXT: what arrived, and what that means for the rest."""
+    sender, recovery = conn.sender, conn.recovery
+    una, nxt, mss = sender.snd_una, sender.snd_nxt, sender.mss
+    board = recovery.scoreboard or first_text(conn)
+    sample = board.sample
+    newly = ack - una
+    phase = recovery.phase
+    age = echo_age(conn, ts_val, ts_ecr, now)
+    sample.now, sample.una, sample.nxt = now, ack, nxt
+    sample.in_flight = recovery.pipe(nxt - una)
+    sample.limited = sender.cwnd_limited
+    echo_at = NEVER if age is None else now - now % MILLISECOND - age + MILLISECOND - 1
+    board.begin(now, conn.rtt.min_rtt, echo_at)
+    dsack_end = NEVER
+    if blocks and recovery.sack:
+        dsack_end = _take_sack(conn, board, ack, blocks)
+    if newly:
+        board.acknowledge(ack)
+        _advance(conn, ack)
+    _measure(conn, board, age if newly else None, now)
+    reductions = recovery.reductions
+    if phase is OPEN and newly and not blocks and recovery.is_plain:
+        recovery.dup_acks = 0
+        sample.acked, sample.lost, sample.pipe = board.delivered, 0, nxt - ack
+    else:
+        srtt = conn.rtt.srtt
+        if conn.path is not None and _lost_probe(conn, board, ack, duplicate):
+            recovery.dup_acks = 0
+            probe_lost(conn, now)
+        recovery.on_ack(sample, newly, duplicate, mss, dsack_end, srtt, conn.congestion)
+        if recovery.reductions != reductions:
+            window_reduced(conn)
+    _tell_congestion(conn, board, phase, newly)
+    if newly and conn.path is not None and conn.path.search is not None:
+        probe_acknowledged(conn, conn.path.search, now)
+    if recovery.phase is not phase:
+        note_phase(conn, phase, now)
+    note_window(conn, now)
+    _arm(conn, board, newly, now)
+    if sender.queue is not None or sender.fin:
+        conn.wake()
+    elif ack == nxt:
+        recovery.rest()
+
+
+def _lost_probe(conn: Connection, board: Scoreboard, ack: int, duplicate: bool) -> bool:
+    """Is a probe of the path's MTU what is missing (RFC 4821 7.5)?"""
+    recovery = conn.recovery
+    if not probe_at(conn, ack):
+        return False
+    if recovery.sack:
+        return board.loss_point(ack, recovery.reordering, conn.sender.mss) > ack
+    return duplicate and recovery.dup_acks == DUP_THRESHOLD - 1
+
+
+def _take_sack(
+    conn: Connection, board: Scoreboard, ack: int, blocks: Sequence[tuple[int, int]]
+) -> int:
+    """RFC 2018 5. Returns where a duplicate ends that is told of (RFC 2883 4)."""
+    sender, recovery = conn.sender, conn.recovery
+    una, nxt = sender.snd_una, sender.snd_nxt
+    ranges = [
+        (start := unwrap(left, una), start + ((right - left) & MASK))
+        for left, right in blocks
+    ]
+    dsack_end = NEVER
+    start, end = ranges[0]
+    twice = end <= ack or (
+        len(ranges) > 1 and ranges[1][0] <= start and end <= ranges[1][1]
+    )
+    if twice and una - sender.max_snd_wnd <= start < end <= nxt:
+        dsack_end = end
+        _count(conn, "tcp.dsack_received")
+        if recovery.undo is not None:
+            recovery.undo.on_dsack(start, end)
+    ignored = board.ignored
+    for start, end in ranges[dsack_end != NEVER :]:
+        # RFC 2018 3: beyond the cumulative ACK, and nothing that was never sent
+        if ack < start < end <= nxt:
+            board.sack(start, end)
+        elif end > ack:
+            _count(conn, "tcp.sack_invalid")
+    if board.ignored != ignored:
+        _count(conn, "tcp.sack_ignored")
+    return dsack_end
+
+
+def _advance(conn: Connection, ack: int) -> None:
+    """SND.UNA moves."""
+    conn.sender.acknowledge(ack)
     conn.forward_progress = True
     conn.retransmits = 0
     conn.soft_error = None  # the way is there again
     conn.probing = False
-    if conn.rtt.on_ack(ack, now, echo_age(conn, ts_val, ts_ecr, now)):
-        rtt = conn.rtt
-        conn.note(now, "tcp.rtt", rtt.srtt, rtt.rttvar, rtt.rto)
-    if recovery.phase is not FAST:
-        sample = conn.sample
-        sample.now, sample.acked = now, newly
-        sample.in_flight, sample.limited = in_flight, limited
-        conn.congestion.on_ack(sample)
-    recovery.on_ack(newly, ack, sender.snd_nxt, sender.mss, conn.congestion, now)
-    note_window(conn, now)
-    if conn.path is not None and conn.path.search is not None:
-        probe_acknowledged(conn, conn.path.search, now)
-    if ack == sender.snd_nxt:
-        timers.stop(RETRANSMIT)  # RFC 6298 (5.2)
-    elif recovery.restarts_timer:
-        timers.set(RETRANSMIT, now + conn.rtt.rto)  # (5.3)
-    if timers.at(USER) is not None:
-        waiting = sender.in_flight or sender.queued
-        if waiting and conn.options.user_timeout is not None:
-            timers.set(USER, now + conn.options.user_timeout)
-        else:
-            timers.stop(USER)
     tell_space(conn)
-    if sender.queue is not None or sender.fin:
-        conn.wake()
+
+
+def _measure(conn: Connection, board: Scoreboard, age: int | None, now: int) -> None:
+    """A round trip (RFC 6298 3, Karn): of what left once, else by timestamps."""
+    rtt, sample = conn.rtt, board.sample
+    sample.rtt = 0
+    if board.last_at != NEVER and not board.again_acked:
+        rtt.sample(now - board.first_at, now, sample.una, sample.nxt)
+        sample.rtt = max(now - board.last_at, 1)
+    elif board.sacked_at != NEVER:
+        rtt.sample(now - board.sacked_at, now, sample.una, sample.nxt)
+        sample.rtt = max(now - board.sacked_at, 1)
+    elif age is not None:
+        rtt.sample(age, now, sample.una, sample.nxt)
+    else:
+        return
+    if conn.recovery.tail is not None:
+        conn.recovery.tail.timed = True
+    if conn.trace is not None:
+        conn.note(now, "tcp.rtt", rtt.srtt, rtt.rttvar, rtt.rto)
+
+
+def _tell_congestion(
+    conn: Connection, board: Scoreboard, before: Phase, newly: int
+) -> None:
+    """What was delivered: whoever owns recovery hears all, others what they grow by."""
+    sample, phase, congestion = board.sample, conn.recovery.phase, conn.congestion
+    if board.rate is not None:
+        board.rate.sample(sample, sample.now, conn.rtt.min_rtt)
+    else:
+        sample.delivered += sample.acked
+    sample.recovering = phase is FAST or phase is TIMEOUT
+    if congestion.owns_recovery:
+        if sample.acked or sample.lost:
+            congestion.on_ack(sample)
+    elif newly and sample.acked and before is not FAST and phase not in (FAST, CWR):
+        congestion.on_ack(sample)
+
+
+def _arm(conn: Connection, board: Scoreboard, newly: int, now: int) -> None:
+    sender, recovery, timers = conn.sender, conn.recovery, conn.timers
+    if newly:
+        if recovery.restarts_timer or sender.snd_una == sender.snd_nxt:
+            rearm(conn, now)
+        if timers.at(USER) is not None:
+            waiting = sender.in_flight or sender.queued
+            if waiting and conn.options.user_timeout is not None:
+                timers.set(USER, now + conn.options.user_timeout)
+            else:
+                timers.stop(USER)
+    if recovery.phase is OPEN:
+        return
+    if recovery.tail is not None and recovery.phase is not CWR:
+        stop_probing(conn, now)
+    if recovery.rack is not None:
+        arm_reordering(conn, now)
+    if board.reneged and sender.in_flight:
+        # RFC 2018 8: the peer dropped what it SACKed, or is about to say more; Linux
+        # gives it as long
+        delay = max(conn.rtt.srtt // 8, 10 * MILLISECOND)
+        timers.set(RETRANSMIT, now + delay)
+        _count(conn, "tcp.sack_reneged")
+
+
+def _count(conn: Connection, name: str) -> None:
+    if conn.counters is not None:
+        conn.counters.count(name)
+
+
+def note_phase(conn: Connection, before: Phase, now: int) -> None:
+    """Loss recovery began or ended, or what it did was undone."""
+    if conn.trace is None:
+        return
+    recovery, congestion = conn.recovery, conn.congestion
+    window = congestion.cwnd, congestion.ssthresh
+    if recovery.undone and before in (FAST, TIMEOUT):
+        conn.note(now, "tcp.undo", recovery.undone, *window)
+    conn.note(now, "tcp.recovery", before.value, recovery.phase.value, *window)
 
 
 def ecn_echo(conn: Connection, ack: int, now: int) -> bool:

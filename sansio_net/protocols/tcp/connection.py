@@ -44,6 +44,7 @@ from sansio_net.wire.ipv4 import PROTO_TCP
 from sansio_net.wire.tcp_options import SegmentOptions
 
 from . import (
+    arming,
     arrival,
     edge,
     events,
@@ -56,7 +57,7 @@ from . import (
     tuning,
 )
 from .challenge import ChallengeLimit
-from .congestion import AckSample, controller
+from .congestion import controller
 from .ecn import CE, Ecn
 from .events import TcpEvent
 from .fastopen import FastOpen
@@ -65,6 +66,7 @@ from .info import TcpInfo, gather
 from .isn import IsnGenerator
 from .options import TcpOptions
 from .orphans import Orphans
+from .pacer import Pacer
 from .path import PathMtu
 from .recovery import Recovery
 from .rtt import RttEstimator
@@ -119,6 +121,7 @@ class Connection:
         "options",
         "orphans",
         "owed",
+        "pacer",
         "path",
         "peer_offer",
         "pending_kinds",
@@ -132,7 +135,6 @@ class Connection:
         "retransmits",
         "rport",
         "rtt",
-        "sample",
         "sender",
         "soft_error",
         "stalled_una",
@@ -181,8 +183,8 @@ class Connection:
         self.receiver = tuning.receiver(options)
         self.rtt = RttEstimator(options.initial_rto, options.min_rto, options.max_rto)
         self.recovery = Recovery()
+        self.pacer: Pacer | None = None
         self.congestion = controller(options.congestion)
-        self.sample = AckSample()
         self.timers = Timers()
         self.agreed: Negotiated | None = None
         self.ecn: Ecn | None = None
@@ -416,7 +418,7 @@ class Connection:
 
     def blocked(self, now: int) -> None:
         """What `emit` would give cannot leave: time-outs count all the same."""
-        output.blocked(self, now)
+        arming.blocked(self, now)
 
     def attach(
         self, ready: Sink[Connection] | None, notified: Sink[Connection] | None

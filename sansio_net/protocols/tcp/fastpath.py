@@ -12,7 +12,7 @@ from sansio_net.packet import Buffer, Chunk
 from sansio_net.wire.tcp import ACK, PSH
 from sansio_net.wire.tcp_options import TIMESTAMPS, TIMESTAMPS_START
 
-from .acknowledgment import progress
+from .acknowledgment import take_ack
 from .arrival import text_taken
 from .events import DATA
 from .receiver import QUICK_AGAIN
@@ -73,7 +73,7 @@ def predicted(
         receiver.quick_acks = conn.options.quick_acks
     conn.heard_at, conn.keepalives = now, 0
     if newly:
-        progress(conn, una, ts_val, ts_ecr, now)
+        take_ack(conn, una, ts_val, ts_ecr, now)
     if sender.set_window(nxt, una, wnd << sender.wscale):
         conn.timers.stop(PERSIST)
         conn.wake()

@@ -8,7 +8,7 @@ Linux gives as an age is a point in time here: a connection knows no clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sansio_net.units import MICROSECOND, MILLISECOND, SECOND
 
@@ -19,9 +19,6 @@ from .states import State
 
 if TYPE_CHECKING:
     from .connection import Connection
-
-CA_STATES: Final = {"open": "open", "fast": "recovery", "timeout": "loss"}
-"""Linux's words for the phases of recovery."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,9 +120,8 @@ def gather(conn: Connection) -> TcpInfo:
 
 def _stance(info: TcpInfo, conn: Connection) -> None:
     rtt, agreed, recovery = conn.rtt, conn.agreed, conn.recovery
-    phase = recovery.phase.value
     info.state = conn.state
-    info.ca_state = CA_STATES.get(phase, phase)
+    info.ca_state = recovery.phase.value
     info.congestion = conn.options.congestion
     info.phase = conn.congestion.phase
     info.retransmits = conn.retransmits
@@ -152,8 +148,12 @@ def _sending(info: TcpInfo, conn: Connection) -> None:
         info.snd_ssthresh = congestion.ssthresh
     info.snd_wnd = sender.snd_wnd
     info.pacing_rate = congestion.pacing_rate
-    info.delivery_rate = conn.sample.rate
-    info.app_limited = conn.sample.app_limited
+    board = conn.recovery.scoreboard
+    if board is not None:
+        info.delivery_rate = board.sample.rate
+        info.app_limited = board.sample.app_limited
+        info.sacked, info.retrans = board.sacked, board.retransmitted
+    info.reordering = conn.recovery.reordering
     info.send_queue = sender.queued
     if sender.queue is not None:
         info.notsent_bytes = sender.unsent

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sansio_net.counters import DropReason
 from sansio_net.errors import SansioNetError
 
+from .arming import blocked
 from .lifecycle import finish
-from .output import blocked
 from .seq import unwrap
 from .states import State
 

@@ -28,6 +28,7 @@ FIXED: Final = frozenset(
         "max_half_open",
         "mss",
         "quick_acks",
+        "rack",
         "reorder_segments",
         "sack",
         "syn_cookies",
@@ -161,6 +162,12 @@ class TcpOptions:
     Linux's TCP_CORK."""
     congestion: str = "reno"
     """The controller's name (RFC 5681)."""
+    rack: bool = False
+    """Losses by time instead of by count (RFC 8985)."""
+    tail_loss_probe: bool = True
+    """A segment that asks what became of the last ones (RFC 8985 7); needs SACK."""
+    frto: bool = True
+    """After a time-out: was it one? (RFC 5682)"""
     pacing: bool = False
     """Text leaves spread over the round trip whatever the controller (RFC 7661 4.4.2):
     at 2 cwnd/srtt in slow start, else 1.2, as Linux does. BBR always paces."""

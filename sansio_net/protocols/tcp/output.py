@@ -7,51 +7,35 @@ Retransmission first, else new text, else a probe, else a pure ACK.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sansio_net.packet import CSUM_PARTIAL, Chunk, Packet
-from sansio_net.units import MILLISECOND, SECOND
-from sansio_net.wire.tcp import ACK, CHECKSUM_OFFSET, ECE, FIN, HEADER, PSH, RST, SYN
-from sansio_net.wire.tcp_options import (
-    TIMESTAMPS,
-    TIMESTAMPS_START,
-    build_tcp_options,
-)
+from sansio_net.packet import Chunk, Packet
+from sansio_net.wire.tcp import ACK, FIN, PSH, RST, SYN
 
-from . import fastopen, orphans
+from . import fastopen
+from .arming import SENDING, arm_waiting, await_ack, first_text
 from .ecn import mark_text, syn_flags
 from .handshake import TIMESTAMPS_SIZE, headers_size, offer, our_mss
+from .header import clock, options_of, segment, stamps
 from .lifecycle import choose_iss
 from .mtu import probe_sent, probe_size
+from .pacer import Pacer
 from .plpmtud import Search
-from .seq import MASK
+from .recovery import FAST, OPEN
 from .states import (
     OWES_BARE_RST,
     OWES_KEEPALIVE,
     OWES_PROBE,
     OWES_RST,
     OWES_SYN,
+    OWES_TAIL_PROBE,
     State,
 )
-from .timers import CORK, DELAYED_ACK, FIN_WAIT_2, KEEPALIVE, PERSIST, RETRANSMIT, USER
-from .tuning import fit_receive_buffer
+from .timers import PACING, PROBE, RETRANSMIT
 
 if TYPE_CHECKING:
     from .connection import Connection
-
-SENDING: Final = (
-    State.ESTABLISHED,
-    State.CLOSE_WAIT,
-    State.FIN_WAIT_1,
-    State.CLOSING,
-    State.LAST_ACK,
-)
-"""States in which text or our FIN may still have to go."""
-
-CORK_DELAY: Final = 200 * MILLISECOND
-"""The longest that a segment waits to be filled; Linux's TCP_CORK."""
-
-_TS1, _TS2 = TIMESTAMPS_START
+    from .scoreboard import Scoreboard
 
 
 def emit(conn: Connection, now: int) -> Packet | None:
@@ -68,9 +52,7 @@ def emit(conn: Connection, now: int) -> Packet | None:
     if (sender.queue is not None or sender.fin) and (
         conn.state in SENDING or (conn.fast_open is not None and conn.fast_open.serving)
     ):
-        packet = _retransmission(conn, now)
-        if packet is None:
-            packet = _new_text(conn, now)
+        packet = _next_text(conn, now)
         if packet is not None:
             return packet
     receiver = conn.receiver
@@ -88,11 +70,11 @@ def _control(conn: Connection, now: int) -> Packet | None:
     if owed & OWES_BARE_RST:
         # <SEQ=SEG.ACK><CTL=RST>, without ACK
         conn.owed &= ~OWES_BARE_RST
-        return _segment(conn, now, RST, conn.bare_rst_seq)
+        return segment(conn, now, RST, conn.bare_rst_seq)
     if owed & OWES_RST:
         conn.owed &= ~OWES_RST
         seq = conn.sender.bare_seq(conn.probing)
-        return _segment(conn, now, RST | ACK, seq, _stamps(conn, now))
+        return segment(conn, now, RST | ACK, seq, stamps(conn, now))
     if owed & OWES_SYN:
         conn.owed &= ~OWES_SYN
         return _syn(conn, now)
@@ -100,8 +82,8 @@ def _control(conn: Connection, now: int) -> Packet | None:
         # RFC 9293 3.8.4: a sequence number that makes the peer answer
         conn.owed &= ~OWES_KEEPALIVE
         conn.note(now, "tcp.probe", "keepalive")
-        options = _stamps(conn, now)
-        return _segment(conn, now, ACK, conn.sender.snd_nxt - 1, options)
+        options = stamps(conn, now)
+        return segment(conn, now, ACK, conn.sender.snd_nxt - 1, options)
     return None
 
 
@@ -124,7 +106,7 @@ def _syn(conn: Connection, now: int) -> Packet:
         conn.note_retransmission(now, sender.iss, 0, "syn")
     mss = our_mss(conn.laddr, conn.link_mtu, conn.options)
     options = offer(
-        conn.options, mss, _clock(conn, now), receiver.ts_recent, conn.peer_offer
+        conn.options, mss, clock(conn, now), receiver.ts_recent, conn.peer_offer
     )
     parts: Sequence[Chunk] = ()
     flags = SYN if conn.state is State.SYN_SENT else SYN | ACK
@@ -133,8 +115,8 @@ def _syn(conn: Connection, now: int) -> Packet:
         size = sum(map(len, parts))
         sender.snd_nxt += size
     flags |= syn_flags(conn, flags)
-    packet = _segment(conn, now, flags, sender.iss, options, parts, size)
-    _await_ack(conn, now)
+    packet = segment(conn, now, flags, sender.iss, options, parts, size)
+    await_ack(conn, now)
     return packet
 
 
@@ -143,33 +125,119 @@ def _pure_ack(conn: Connection, now: int) -> Packet:
     if receiver.duplicates and receiver.last_ack_sent == receiver.rcv_nxt:
         receiver.duplicates -= 1
     seq = conn.sender.bare_seq(conn.probing)
-    return _segment(conn, now, ACK, seq, _options(conn, now))
+    return segment(conn, now, ACK, seq, options_of(conn, now))
 
 
 # Text -------------------------------------------------------------------------------
 
 
-def _retransmission(conn: Connection, now: int) -> Packet | None:
-    """What recovery calls lost, as far as cwnd and the peer's window let it go."""
+def _next_text(conn: Connection, now: int) -> Packet | None:
+    """RFC 6675 4, NextSeg: what is lost, new text, and what may be lost."""
     recovery = conn.recovery
-    if not recovery.lost:
-        return None
-    sender = conn.sender
-    options = _options(conn, now)
+    if conn.owed & OWES_TAIL_PROBE:
+        packet = _tail_probe(conn, now)
+        if packet is not None:
+            return packet
+    if recovery.holds:
+        # RFC 5682 2.1 (2b): new text, and then the answer is waited for
+        packet = _new_text(conn, now) if recovery.prefers_new else None
+        if packet is not None or not recovery.no_new_text(conn.sender.snd_nxt):
+            return packet
+    board = recovery.scoreboard
+    if board is not None and board.waiting:
+        packet = _retransmission(conn, board, now)
+        if packet is not None:
+            return packet
+    packet = _new_text(conn, now)
+    if packet is None and recovery.phase is FAST:
+        packet = _hole(conn, now)
+    if board is not None and board.rate is not None and packet is None:
+        _note_limit(conn, board)
+    return packet
+
+
+def _retransmission(conn: Connection, board: Scoreboard, now: int) -> Packet | None:
+    """What recovery calls lost, as far as cwnd and the peer's window let it go."""
+    recovery, sender = conn.recovery, conn.sender
+    options = options_of(conn, now)
     mss = _segment_size(conn, options)
-    seq = recovery.lost_nxt
-    room = _room(conn) // mss * mss
-    window = sender.snd_una + sender.snd_wnd - seq
-    size = min(room, window, _largest(conn, mss))
+    largest = _largest(conn, mss)
+    seq, end = board.next_lost(largest)
+    room = recovery.room(sender.in_flight, conn.congestion) // mss * mss
+    size = min(room, sender.snd_una + sender.snd_wnd - seq, largest)
+    if conn.congestion.pacing_rate and size > 0:
+        size = min(size, _paced(conn, mss, now))
     if recovery.urgent and size < mss:
         # the first goes whatever cwnd says (RFC 5681 3.2 (3), 3.1), and even beyond
         # a window that was shrunk (RFC 9293 SHLD-16, MAY-7)
         size = mss
-    size = min(size, recovery.lost_end - seq)
+    size = min(size, end - seq)
     if size <= 0:
         return None
-    conn.rtt.cancel()
     return _text(conn, now, seq, size, mss, options, recovery.reason)
+
+
+def _hole(conn: Connection, now: int) -> Packet | None:
+    """RFC 6675 4, NextSeg (3) and (4): while nothing else can go."""
+    recovery, sender = conn.recovery, conn.sender
+    options = options_of(conn, now)
+    mss = _segment_size(conn, options)
+    if recovery.room(sender.in_flight, conn.congestion) < mss:
+        return None
+    if conn.congestion.pacing_rate and not _paced(conn, mss, now):
+        return None
+    seq, end = recovery.next_hole(mss)
+    if seq == end or end > sender.snd_una + sender.snd_wnd:
+        return None
+    return _text(conn, now, seq, end - seq, mss, options, "rescue")
+
+
+def _tail_probe(conn: Connection, now: int) -> Packet | None:
+    """RFC 8985 7.3: a new segment, whatever cwnd says, or the last one again."""
+    conn.owed &= ~OWES_TAIL_PROBE
+    sender, recovery = conn.sender, conn.recovery
+    tail, board = recovery.tail, recovery.scoreboard
+    if tail is None or board is None or not board.records or board.waiting:
+        return None
+    options = options_of(conn, now)
+    mss = _segment_size(conn, options)
+    nxt = sender.snd_nxt
+    conn.note(now, "tcp.probe", "tail")
+    size = min(mss, sender.unsent, sender.snd_una + sender.snd_wnd - nxt)
+    if size > 0:
+        packet = _text(conn, now, nxt, size, mss, options, None)
+        tail.on_sent(sender.snd_nxt, False)
+    else:
+        last = board.records[-1]
+        end = min(nxt, sender.queue_end)
+        # as it was cut: the peer will say if it got this twice
+        size = (end - last.start) % mss or mss
+        seq = max(last.start, min(end, nxt - 1) - size, sender.snd_una)
+        packet = _text(conn, now, seq, nxt - seq, mss, options, "tail")
+        tail.on_sent(nxt, True)
+    conn.timers.stop(PROBE)
+    conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
+    return packet
+
+
+def _paced(conn: Connection, mss: int, now: int) -> int:
+    """What pacing lets leave now; else the timer is set for when it does."""
+    pacer = conn.pacer
+    if pacer is None:
+        pacer = conn.pacer = Pacer()
+    allowed = pacer.allowed(conn.congestion.pacing_rate, mss, now)
+    if not allowed:
+        conn.timers.set(PACING, max(pacer.next_at, now + 1))
+    return allowed
+
+
+def _note_limit(conn: Connection, board: Scoreboard) -> None:
+    """Is it the application that keeps the path waiting? For the delivery rate."""
+    sender = conn.sender
+    pipe = conn.recovery.pipe(sender.in_flight)
+    limited = sender.unsent < sender.mss and pipe < conn.congestion.cwnd
+    if board.rate is not None and limited and not board.waiting:
+        board.rate.on_app_limited(pipe)
 
 
 def _new_text(conn: Connection, now: int) -> Packet | None:
@@ -177,15 +245,17 @@ def _new_text(conn: Connection, now: int) -> Packet | None:
     waiting = sender.queue_end - sender.snd_nxt
     if waiting < 0 or (not waiting and not sender.fin):
         return None
-    rtt = conn.rtt
+    congestion = conn.congestion
     if (
         sender.snd_nxt == sender.snd_una
-        and now - conn.last_sent_at > rtt.rto
+        and now - conn.last_sent_at > conn.rtt.rto
         and conn.options.idle_restart
     ):
-        conn.congestion.on_idle(now)
+        congestion.on_idle(now)
         conn.last_sent_at = now
-    room = _room(conn)
+    room = conn.recovery.room(sender.snd_nxt - sender.snd_una, congestion)
+    if conn.recovery.holds:
+        room = min(room, conn.recovery.prefers_new)
     if conn.path is not None and conn.path.search is not None:
         packet = _mtu_probe(conn, conn.path.search, room, now)
         if packet is not None:
@@ -200,13 +270,15 @@ def _new_text(conn: Connection, now: int) -> Packet | None:
         conn.probing = True
         conn.note(now, "tcp.probe", "window")
     conn.owed &= ~OWES_PROBE
-    options = _options(conn, now)
+    options = options_of(conn, now)
     mss = _segment_size(conn, options)
     size = min(size, _largest(conn, mss))
-    seq = sender.snd_nxt
-    packet = _text(conn, now, seq, size, mss, options, None)
-    rtt.start(sender.snd_nxt, now)
-    return packet
+    if congestion.pacing_rate and size:
+        allowed = _paced(conn, mss, now)
+        if not allowed:
+            return None
+        size = min(size, allowed)
+    return _text(conn, now, sender.snd_nxt, size, mss, options, None)
 
 
 def _mtu_probe(conn: Connection, search: Search, room: int, now: int) -> Packet | None:
@@ -214,7 +286,7 @@ def _mtu_probe(conn: Connection, search: Search, room: int, now: int) -> Packet 
     size = probe_size(conn, search, room, now)
     if not size:
         return None
-    options = _options(conn, now)
+    options = options_of(conn, now)
     text = size - headers_size(conn.laddr) - len(options)
     full_end, start = conn.sender.full_end, conn.sender.snd_nxt
     packet = _text(conn, now, start, text, text, options, None)
@@ -251,12 +323,7 @@ def _text(
             end += 1
     if reason is not None:
         conn.note_retransmission(now, seq, text, reason, -(-text // mss))
-        conn.recovery.resent(end)
-    if end > sender.snd_nxt:
-        if sender.snd_nxt == sender.snd_una:
-            # it may run since this was blocked (RFC 6298 (5.1))
-            conn.timers.stop(RETRANSMIT)
-        sender.snd_nxt = end
+    _record(conn, seq, end, now)
     if text % mss:
         sender.small_end = seq + text
     if text >= mss and not sender.full_end:
@@ -266,16 +333,33 @@ def _text(
         conn.ect = 0
         if reason is None and text and not conn.probing:
             flags |= mark_text(conn, conn.ecn)
-    packet = _segment(conn, now, flags, seq, options, parts, text, gso_size)
-    _await_ack(conn, now)
+    packet = segment(conn, now, flags, seq, options, parts, text, gso_size)
+    await_ack(conn, now)
     return packet
 
 
-def _room(conn: Connection) -> int:
-    """What cwnd lets go beyond what is in the network."""
-    sender, recovery = conn.sender, conn.recovery
-    in_network = sender.snd_nxt - sender.snd_una - recovery.lost
-    return conn.congestion.cwnd + recovery.inflation - in_network
+def _record(conn: Connection, seq: int, end: int, now: int) -> None:
+    """``[seq, end)`` leaves, for the first time or again."""
+    sender, recovery, congestion = conn.sender, conn.recovery, conn.congestion
+    nxt = sender.snd_nxt
+    in_flight = nxt - sender.snd_una
+    if seq < nxt:
+        recovery.on_resent(seq, min(end, nxt), in_flight, now)
+    if end > nxt:
+        board = recovery.scoreboard or first_text(conn)
+        board.sent(nxt, end, in_flight, now)
+        if recovery.phase is not OPEN:
+            recovery.on_sent(end - nxt)
+        if not in_flight:
+            # it may run since this was blocked (RFC 6298 (5.1))
+            conn.timers.stop(RETRANSMIT)
+            congestion.on_sent(now)
+        sender.snd_nxt = end
+    if congestion.pacing_rate:
+        if conn.pacer is None:
+            conn.pacer = Pacer()
+        mss = sender.mss
+        conn.pacer.on_sent(end - seq, congestion.pacing_rate, mss, now)
 
 
 def _segment_size(conn: Connection, options: bytes) -> int:
@@ -288,142 +372,3 @@ def _largest(conn: Connection, mss: int) -> int:
     """Text in the largest packet: a segment, or whole segments for the device."""
     gso = conn.gso_payload
     return gso - gso % mss if gso > mss else mss
-
-
-# Headers ----------------------------------------------------------------------------
-
-
-def _clock(conn: Connection, now: int) -> int:
-    """The timestamp clock: a tick a millisecond (RFC 7323 5.4)."""
-    return (now // MILLISECOND + conn.ts_offset) & MASK
-
-
-def _stamps(conn: Connection, now: int) -> bytes:
-    agreed = conn.agreed
-    if agreed is None or not agreed.timestamps:
-        return b""
-    return TIMESTAMPS.pack(_TS1, _TS2, _clock(conn, now), conn.receiver.ts_recent)
-
-
-def _options(conn: Connection, now: int) -> bytes:
-    """Timestamps, and SACK blocks while there is a hole (RFC 2018 4) or was text
-    that came twice (RFC 2883)."""
-    stamps = _stamps(conn, now)
-    receiver = conn.receiver
-    if (receiver.reorder is None and receiver.dsack is None) or not receiver.sack:
-        return stamps
-    return stamps + build_tcp_options(sack=receiver.sack_blocks(3 if stamps else 4))
-
-
-def _segment(
-    conn: Connection,
-    now: int,
-    flags: int,
-    seq: int,
-    options: bytes = b"",
-    parts: Sequence[Chunk] = (),
-    size: int = 0,
-    gso_size: int = 0,
-) -> Packet:
-    receiver, ecn = conn.receiver, conn.ecn
-    if ecn is not None and not size:
-        conn.ect = 0
-    if flags & ACK:
-        ack = receiver.rcv_nxt & MASK
-        if flags & SYN:
-            wnd = receiver.advertise_unscaled()
-        else:
-            if now >= receiver.tune_at:
-                fit_receive_buffer(conn, now)
-            wnd = receiver.advertise()
-        if receiver.unacked:
-            conn.timers.stop(DELAYED_ACK)
-            if size:
-                # the application answers: an ACK that waits for it costs no packet
-                receiver.quick_acks = 0
-        receiver.ack_sent()
-        if ecn is not None and ecn.echo:
-            flags |= ECE
-    else:
-        ack = 0
-        wnd = min(receiver.limit, 0xFFFF) if flags & SYN else 0
-    cuts = -(-size // gso_size) if gso_size else 1
-    conn.traffic.segs_out += cuts
-    if size:
-        conn.traffic.data_segs_out += cuts
-    length = 20 + len(options)
-    total = conn.pseudo + length + size
-    head = HEADER.pack(
-        conn.lport,
-        conn.rport,
-        seq & MASK,
-        ack,
-        length << 2,
-        flags,
-        wnd,
-        total % 65535 or 65535,
-        0,
-    )
-    if options:
-        head += options
-    return Packet(head, parts, 0, gso_size, CSUM_PARTIAL, 0, CHECKSUM_OFFSET)
-
-
-# Timers -----------------------------------------------------------------------------
-
-
-def _await_ack(conn: Connection, now: int) -> None:
-    """Something that the peer must acknowledge has left."""
-    conn.last_sent_at = now
-    _arm_retransmission(conn, now)
-
-
-def _arm_retransmission(conn: Connection, now: int) -> None:
-    """RFC 6298 (5.1); RFC 5482 for the user timeout."""
-    if conn.timers.at(RETRANSMIT) is None:
-        conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
-    _arm_user(conn, now)
-
-
-def _arm_user(conn: Connection, now: int) -> None:
-    user_timeout = conn.options.user_timeout
-    if user_timeout is not None and conn.timers.at(USER) is None:
-        conn.timers.set(USER, now + user_timeout)
-
-
-def arm_waiting(conn: Connection, now: int) -> None:
-    """Nothing can leave: arm what must happen if nothing comes either."""
-    state, timers, sender = conn.state, conn.timers, conn.sender
-    if conn.done:
-        return
-    if sender.held_back:
-        if timers.at(CORK) is None:
-            timers.set(CORK, now + CORK_DELAY)
-    elif sender.corked:
-        timers.stop(CORK)
-    if sender.stuck and state in SENDING and timers.at(PERSIST) is None:
-        # RFC 9293 3.8.6.1: the first probe after an RTO; 3.8.6.2.1: the override of
-        # SWS avoidance within a second
-        delay = conn.rtt.rto
-        timers.set(PERSIST, now + (min(delay, SECOND) if sender.snd_wnd else delay))
-    if sender.snd_wnd and (sender.in_flight or sender.stuck):
-        # a shut window is the peer's right; only a probe without an answer counts
-        _arm_user(conn, now)
-    if conn.closed or conn.options.zero_window_timeout is not None:
-        orphans.arm(conn, now)
-    if state is State.FIN_WAIT_2 and conn.closed and timers.at(FIN_WAIT_2) is None:
-        timers.set(FIN_WAIT_2, now + conn.options.fin_wait_2)
-    if conn.options.keepalive and conn.established and timers.at(KEEPALIVE) is None:
-        timers.set(KEEPALIVE, now + conn.options.keepalive_idle)
-
-
-def blocked(conn: Connection, now: int) -> None:
-    """Output cannot leave: count as if it had been sent, so that R2 and the user
-    timeout end a connection whose device or neighbour never comes back."""
-    conn.clock = now
-    if conn.done:
-        return
-    sender = conn.sender
-    if conn.owed & OWES_SYN or sender.in_flight or sender.stuck:
-        _arm_retransmission(conn, now)
-    arm_waiting(conn, now)

@@ -1,148 +1,236 @@
-"""What was lost and goes again: fast retransmit, NewReno, time-outs.
+"""What was lost and goes again: when it begins, what leaves, when it ends.
 
-RFC 5681 3.2; RFC 6582 3.2; RFC 3042 (limited transmit). Facts of ACKs come in; a range
-to send again and an allowance above cwnd come out.
+RFC 6675 (SACK), 6582 (NewReno, for peers without), 5681 3.2, 3042 (limited transmit),
+5682 (F-RTO), 6937 (`prr.py`), 8985 (`rack.py`, `tail.py`); `undo.py` for what was not
+lost after all. Facts of ACKs come in; ranges to send again and room come out.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from .congestion import Cause, CongestionController
+from .congestion import AckSample, Cause, CongestionController
+from .prr import Prr
+from .rack import Rack
+from .scoreboard import NEVER, Scoreboard
+from .tail import TailProbe
+from .undo import Undo
+
+if TYPE_CHECKING:
+    from .delivery import DeliveryRate
 
 DUP_THRESHOLD: Final = 3
+MAX_THRESHOLD: Final = 127
+"""However far segments are reordered: so many SACKed ranges are counted an ACK."""
 
 
 class Phase(Enum):
-    """Open: nothing known lost. Fast: RFC 6582. Timeout: going back after an RTO."""
+    """Linux's words. Open: nothing unusual. Disorder: something arrived out of order.
+    Cwr: the window comes down without a loss. Fast: RFC 6675 or 6582. Timeout: an RTO.
+    """
 
     OPEN = "open"
-    FAST = "fast"
-    TIMEOUT = "timeout"
+    DISORDER = "disorder"
+    CWR = "cwr"
+    FAST = "recovery"
+    TIMEOUT = "loss"
 
 
-OPEN, FAST, TIMEOUT = Phase.OPEN, Phase.FAST, Phase.TIMEOUT
+OPEN, DISORDER, CWR = Phase.OPEN, Phase.DISORDER, Phase.CWR
+FAST, TIMEOUT = Phase.FAST, Phase.TIMEOUT
 
 
 class Recovery:
-    """NewReno: a cumulative ACK is all it knows of the peer.
+    """The phases, and everything that is in flight as its `scoreboard` has it.
 
-    ``[lost_nxt, lost_end)`` waits to be sent again. `inflation` is what may be in
-    flight above cwnd because duplicate ACKs say that as much has left the network.
+    `left` is what duplicate ACKs say has left the network where there is no SACK.
+    `reordering` is DupThresh in segments: 3, and more where order is not kept.
     """
 
     __slots__ = (
         "_flight",
+        "_frto",
+        "_reduces",
         "cwr_point",
         "dup_acks",
-        "inflation",
-        "lost_end",
-        "lost_nxt",
+        "holds",
+        "left",
         "partial_acks",
         "phase",
+        "prefers_new",
+        "prr",
+        "rack",
         "reason",
         "recovery_point",
+        "reductions",
+        "reorder_at",
+        "reordering",
+        "rescued",
+        "sack",
+        "scoreboard",
+        "tail",
+        "undo",
+        "undone",
         "urgent",
     )
 
     def __init__(self) -> None:
         self.phase = OPEN
+        self.scoreboard: Scoreboard | None = None
+        self.sack = False
         self.recovery_point = 0
         self.cwr_point = 0  # marks are of one window until more is acknowledged
         self.dup_acks = 0
-        self.inflation = 0
-        self.lost_nxt = 0
-        self.lost_end = 0
-        self.reason = ""
+        self.left = 0
+        self.reordering = DUP_THRESHOLD
+        self.reason = ""  # why what is lost goes again, for the trace
         self.urgent = False  # the first lost segment goes whatever cwnd says
         self.partial_acks = 0
+        self.rescued = False  # RFC 6675 4, NextSeg (4), once
+        # RFC 5682: so many bytes of new text, and nothing lost until the next ACK
+        self.holds = False
+        self.prefers_new = 0
+        self.undone = ""  # what proved the last reduction wrong
+        self.reorder_at = NEVER  # when RACK looks again
+        self.reductions = 0  # of the window, by losses
         self._flight = 0
+        self._frto = False
+        self._reduces = False  # PRR allows what leaves
+        self.prr: Prr | None = None
+        self.rack: Rack | None = None
+        self.tail: TailProbe | None = None
+        self.undo: Undo | None = None
 
     def start(self, iss: int) -> None:
         # RFC 6582 3.2 (1); one less, so that the first segment of all may be missed
         self.recovery_point = iss
 
+    def first_text(
+        self, sack: bool, rack: bool, tail: bool, rate: DeliveryRate | None
+    ) -> Scoreboard:
+        """Text leaves, and nothing was in flight: what was agreed is known now."""
+        board = self.scoreboard = Scoreboard(rate)
+        self.sack = sack
+        if sack and rack and self.rack is None:
+            self.rack = Rack()
+        if self.rack is not None:
+            board.by_time = []
+        if sack and tail and self.tail is None:
+            self.tail = TailProbe()
+        return board
+
+    def rest(self) -> None:
+        """Nothing is in flight, or waits to be: an idle connection is small."""
+        board = self.scoreboard
+        if self.phase is OPEN and board is not None and board.rate is None:
+            self.scoreboard = None
+
+    # What leaves ----------------------------------------------------------------------
+
+    def pipe(self, in_flight: int) -> int:
+        """Bytes in the network (RFC 6675 4, SetPipe); `in_flight` from SND.UNA."""
+        board = self.scoreboard
+        if board is None:
+            return in_flight
+        gone = board.sacked + board.lost + self.left
+        return max(in_flight - gone + board.retransmitted, 0)
+
+    def room(self, in_flight: int, congestion: CongestionController) -> int:
+        """What may leave beyond what is in the network."""
+        if self._reduces and not congestion.owns_recovery:
+            assert self.prr is not None
+            return self.prr.allowance
+        return congestion.cwnd - self.pipe(in_flight)
+
     @property
     def lost(self) -> int:
         """Bytes known lost and not sent again."""
-        return self.lost_end - self.lost_nxt
+        return self.scoreboard.waiting if self.scoreboard is not None else 0
+
+    def on_sent(self, size: int) -> None:
+        """New text leaves."""
+        if self._reduces and self.prr is not None:
+            self.prr.on_sent(size)
+        if self.holds:
+            self.prefers_new = max(0, self.prefers_new - size)
+
+    def on_resent(self, start: int, end: int, in_flight: int, now: int) -> None:
+        """``[start, end)`` leaves again."""
+        assert self.scoreboard is not None
+        self.scoreboard.resent(start, end, in_flight, now)
+        self.urgent = False
+        size = end - start
+        if self._reduces and self.prr is not None:
+            self.prr.on_sent(size)
+        if self.undo is not None:
+            self.undo.on_resent(size, now)
+
+    def next_hole(self, mss: int) -> tuple[int, int]:
+        """RFC 6675 4, NextSeg (3) and (4): not called lost, but nothing else can go."""
+        board = self.scoreboard
+        if board is None or self.phase is not FAST or not self.sack:
+            return 0, 0
+        if self.rack is not None:
+            return 0, 0  # RACK's timer and the tail probe do this
+        start, end = board.next_hole()
+        if start == end and not self.rescued:
+            start, end = board.last_hole()
+            start = max(start, end - mss)
+            self.rescued = True
+        return start, min(end, start + mss)
+
+    # What is lost ---------------------------------------------------------------------
 
     def lose(self, start: int, end: int, reason: str) -> None:
-        """``[start, end)`` is to be sent again; `reason` is for the trace."""
-        self.lost_nxt, self.lost_end = start, end
+        """``[start, end)`` is to be sent again: no matter for congestion control."""
+        board = self.scoreboard
+        if board is None:
+            board = self.scoreboard = Scoreboard()
+        board.lose_range(start, end)
+        self.left = 0
         self.reason = reason
         self.urgent = start < end
 
-    def resent(self, end: int) -> None:
-        self.lost_nxt = min(end, self.lost_end)
-        self.urgent = False
-
-    def on_duplicate(
+    def on_timeout(
         self,
         una: int,
         nxt: int,
         mss: int,
-        congestion: CongestionController,
-        now: int,
-    ) -> bool:
-        """A duplicate ACK (RFC 5681 2); does fast retransmit begin with it?"""
-        if self.phase is FAST:
-            # RFC 5681 3.2 (4)
-            self.inflation += mss
-            return False
-        if self.phase is TIMEOUT:
-            return False
-        self.dup_acks += 1
-        if self.dup_acks == 1:
-            self._flight = nxt - una
-        if self.dup_acks < DUP_THRESHOLD:
-            # RFC 3042 2: the next new segment for each of the first two
-            self.inflation = self.dup_acks * mss
-            return False
-        # RFC 6582 3.2 (2): nothing after the last recovery was acknowledged yet, so
-        # these may be duplicates that the recovery itself provoked
-        if self.dup_acks > DUP_THRESHOLD or una <= self.recovery_point:
-            return False
-        self.phase = FAST
-        self.recovery_point = nxt
-        self.partial_acks = 0
-        # RFC 5681 3.2 (2): without what limited transmit added
-        congestion.on_congestion(Cause.LOSS, self._flight, now)
-        self.inflation = DUP_THRESHOLD * mss
-        self.lose(una, min(una + mss, nxt), "fast")
-        return True
-
-    def on_ack(
-        self,
-        newly: int,
-        ack: int,
-        nxt: int,
-        mss: int,
+        again: bool,
+        frto: bool,
         congestion: CongestionController,
         now: int,
     ) -> None:
-        """`ack` acknowledges `newly` numbers for the first time."""
-        if self.lost_nxt < ack:
-            self.lost_nxt = ack
-            self.lost_end = max(self.lost_end, ack)
-        self.dup_acks = 0
-        if self.phase is OPEN:
-            self.inflation = 0
-        elif ack >= self.recovery_point:
-            if self.phase is FAST:
-                # RFC 6582 3.2 (3), full acknowledgment, choice (2)
-                congestion.on_recovered(now)
-            self.phase = OPEN
-            self.inflation = 0
-            self.lost_nxt = self.lost_end = ack
-        elif self.phase is FAST:
-            # partial acknowledgment: the next hole begins where it ends
-            self.partial_acks += 1
-            self.inflation = max(0, self.inflation - newly)
-            if newly >= mss:
-                self.inflation += mss
-            self.lose(ack, min(ack + mss, nxt), "partial")
+        """The retransmission timer ran out; `again`: not for the first time."""
+        board = self.scoreboard
+        if board is None:
+            board = self.scoreboard = Scoreboard()
+        fresh = self.phase not in (FAST, TIMEOUT) or una >= self.recovery_point
+        first = not again and (fresh or self.phase is TIMEOUT)
+        congestion.on_timeout(nxt - una, first, now)
+        if first:
+            self._begin_undo(una, 0)
+        # RFC 5682 2.1 (1), 3.1 (1): not while an earlier loss is being repaired
+        self._frto = frto and (fresh or again)
+        if board.reneged:
+            board.renege()
+        elif self.phase is DISORDER and self.reordering > DUP_THRESHOLD:
+            # it was a loss, and patience did not help: less of it (as Linux)
+            self.reordering = DUP_THRESHOLD
+        if self.rack is not None and self.rack.rtt:
+            self.rack.on_timeout(board, una, mss, now)
+        else:
+            board.lose_range(una, nxt)
+        if self.tail is not None:
+            self.tail.end = NEVER
+        self.phase, self.recovery_point = TIMEOUT, nxt  # RFC 6582 3.2 (4)
+        self.reductions += 1
+        self._reduces = self.holds = False
+        self.dup_acks = self.left = self._flight = 0
+        self.reorder_at = NEVER
+        self.reason = "timeout"
+        self.urgent = True
 
     def congestion_window_reduced(
         self, ack: int, una: int, nxt: int, congestion: CongestionController, now: int
@@ -151,29 +239,311 @@ class Recovery:
 
         Not while it is down already, for a loss or for a mark in the same window.
         """
-        if self.phase is not OPEN or ack <= self.cwr_point:
+        if self.phase not in (OPEN, DISORDER) or ack <= self.cwr_point:
             return False
         self.cwr_point = nxt
         congestion.on_congestion(Cause.ECN, nxt - una, now)
+        if self.undo is not None:
+            self.undo.forget()
+        self._reduce(nxt - una)
+        self.phase, self.recovery_point = CWR, nxt
         return True
+
+    # What an ACK does -----------------------------------------------------------------
+
+    def on_ack(
+        self,
+        sample: AckSample,
+        newly: int,
+        duplicate: bool,
+        mss: int,
+        dsack_end: int,
+        srtt: int,
+        congestion: CongestionController,
+    ) -> None:
+        """The scoreboard knows what it says; `newly`: numbers acknowledged by it.
+
+        duplicate: RFC 5681 2 calls it so. dsack_end: where a DSACK ends, or NEVER.
+        Fills what of `sample` is known here.
+        """
+        board = self.scoreboard
+        assert board is not None
+        una, nxt, now = sample.una, sample.nxt, sample.now
+        if self.sack:
+            sample.acked = board.delivered
+            if newly:
+                self.dup_acks = 0
+            elif board.newly_sacked:
+                self._duplicate(sample.in_flight)
+        else:
+            sample.acked = self._without_sack(newly, duplicate, nxt - una, mss)
+        if board.reordered and self.reordering < MAX_THRESHOLD:
+            # Linux's measure: how far the latest was ahead of what came late
+            ahead = (board.fack - board.original) // mss + 1
+            self.reordering = min(max(self.reordering, ahead), MAX_THRESHOLD)
+        if self.rack is not None:
+            self.rack.on_ack(board, una, nxt, dsack_end != NEVER, board.floor, srtt)
+        self.holds = False
+        lost = board.lost
+        if self.phase is TIMEOUT:
+            self._after_timeout(sample, newly, duplicate, mss, congestion)
+        elif self.phase is FAST:
+            self._in_recovery(sample, newly, mss, congestion)
+        elif self.phase is CWR and una >= self.recovery_point:
+            self._leave(nxt - una)
+            congestion.on_recovered(now)
+        elif self.undo is not None and self.undo.all_twice:
+            self._undo("dsack", congestion, now)
+        if self.phase is not TIMEOUT or self.rack is not None:
+            found = self.detect(una, nxt, mss, now)
+            if found and self.phase not in (FAST, TIMEOUT):
+                self._enter(una, nxt, congestion, now)
+        if self.tail is not None and self.tail.end != NEVER:
+            bare = duplicate and not board.newly_sacked
+            if self.tail.on_ack(una, dsack_end, bare) and self.phase in (
+                OPEN,
+                DISORDER,
+            ):
+                congestion.on_congestion(Cause.LOSS, sample.in_flight, now)
+                congestion.on_recovered(now)
+                self.reductions += 1
+        if self.phase in (OPEN, DISORDER):
+            self.phase = DISORDER if board.sacked or self.left else OPEN
+        sample.lost = max(board.lost - lost, 0)
+        sample.pipe = pipe = self.pipe(nxt - una)
+        if self._reduces:
+            assert self.prr is not None
+            safe = newly > 0 and not sample.lost
+            self.prr.on_ack(sample.acked, pipe, congestion.ssthresh, mss, safe)
+
+    def _duplicate(self, in_flight: int) -> None:
+        self.dup_acks += 1
+        if self.dup_acks == 1 and self.phase is OPEN:
+            self._flight = in_flight
+
+    def _without_sack(
+        self, newly: int, duplicate: bool, in_flight: int, mss: int
+    ) -> int:
+        """What was delivered, as far as bare ACKs can say (RFC 6937 3, second note)."""
+        assert self.scoreboard is not None
+        if newly:
+            self.dup_acks = 0
+            # what was counted for duplicates is not counted again; in recovery one
+            # segment of it was the hole
+            counted = min(self.left, newly)
+            if self.phase is FAST:
+                counted = min(self.left, max(newly - mss, 0))
+                self.left -= counted
+            else:
+                self.left = 0
+            self.left = min(self.left, max(in_flight - self.scoreboard.lost, 0))
+            return newly - counted
+        if not duplicate:
+            return 0
+        # RFC 3042 2 comes of this: each of the first two makes room for one segment
+        self._duplicate(in_flight)
+        left = min(self.left + mss, max(in_flight - self.scoreboard.lost, 0))
+        if self.phase in (OPEN, DISORDER, CWR):
+            left = min(left, max(in_flight - mss, 0))
+        gone, self.left = left - self.left, left
+        return max(gone, 0)
+
+    def detect(self, una: int, nxt: int, mss: int, now: int) -> int:
+        """What is lost, as far as one can know now; returns what is so only now."""
+        board = self.scoreboard
+        assert board is not None
+        if not self.sack:
+            # RFC 6582 3.2 (2): duplicates of what recovery itself sent do not count
+            if self.dup_acks != DUP_THRESHOLD or una <= self.recovery_point:
+                return 0
+            if self.phase is FAST:
+                return 0
+            return board.lose_range(una, min(una + mss, nxt))
+        if self.rack is not None:
+            if not board.sacked and not board.retransmitted:
+                self.reorder_at = NEVER
+                return 0
+            many = board.loss_point(una, DUP_THRESHOLD, mss) > una
+            recovering = self.phase in (FAST, TIMEOUT)
+            lost, self.reorder_at = self.rack.detect(board, now, recovering, many)
+            return lost
+        if not board.sacked:
+            return 0
+        point = board.loss_point(una, self.reordering, mss)
+        tail = self.tail
+        if tail is not None and tail.end != NEVER and board.fack >= tail.end:
+            # RFC 8985 7.4.1: all before the probe left a PTO and a round trip ago
+            point = max(point, board.islands[-1].start)
+        lost = board.lose_before(point)
+        if not lost and self.dup_acks == self.reordering and self.phase is not FAST:
+            # RFC 6675 5 (1): so many duplicates, whatever they covered
+            lost = board.lose_range(una, min(una + mss, board.islands[0].start))
+        return lost
+
+    def look_again(
+        self, una: int, nxt: int, mss: int, congestion: CongestionController, now: int
+    ) -> bool:
+        """The reordering timer ran out (RFC 8985 6.2); is anything lost now?"""
+        board = self.scoreboard
+        self.reorder_at = NEVER
+        if board is None or self.rack is None:
+            return False
+        board.begin(now)
+        before = self.pipe(nxt - una)
+        found = self.detect(una, nxt, mss, now)
+        if not found:
+            return False
+        if self.phase not in (FAST, TIMEOUT):
+            self._flight = before
+            self._enter(una, nxt, congestion, now)
+        if self._reduces:
+            assert self.prr is not None
+            pipe = self.pipe(nxt - una)
+            self.prr.on_ack(0, pipe, congestion.ssthresh, mss, False)
+        return True
+
+    # Phases ---------------------------------------------------------------------------
+
+    def _reduce(self, in_flight: int) -> None:
+        if self.prr is None:
+            self.prr = Prr()
+        self.prr.start(in_flight)
+        self._reduces = True
+
+    def _begin_undo(self, una: int, retransmitted: int) -> None:
+        if self.undo is None:
+            self.undo = Undo()
+        self.undo.begin(una, retransmitted)
+        self.undone = ""
+
+    def _enter(
+        self, una: int, nxt: int, congestion: CongestionController, now: int
+    ) -> None:
+        """Fast recovery begins (RFC 6675 5 (4); RFC 6582 3.2 (2))."""
+        board = self.scoreboard
+        assert board is not None
+        if self.phase is not CWR:
+            flight = self._flight or nxt - una
+            congestion.on_congestion(Cause.LOSS, flight, now)
+            self.reductions += 1
+            self._begin_undo(una, board.retransmitted)
+            self._reduce(nxt - una)
+        self.phase, self.recovery_point = FAST, nxt
+        self.partial_acks = 0
+        self.rescued = False
+        self.reason = "fast"
+        self.urgent = True
+        if self.tail is not None:
+            self.tail.end = NEVER
+
+    def _leave(self, in_flight: int) -> None:
+        self.phase = OPEN
+        self._reduces = self._frto = self.holds = False
+        self.dup_acks = self._flight = 0
+        if not self.sack:
+            self.left = 0
+        if self.rack is not None:
+            self.rack.recovered()
+
+    def _undo(self, why: str, congestion: CongestionController, now: int) -> None:
+        """Nothing had been lost: as if nothing had happened (RFC 4015 3)."""
+        assert self.scoreboard is not None
+        assert self.undo is not None
+        self.scoreboard.find_none_lost()
+        self.undo.forget()
+        self.undone = why
+        congestion.undo(now)
+        if self.phase is not CWR:
+            self._leave(0)
+
+    def _in_recovery(
+        self, sample: AckSample, newly: int, mss: int, congestion: CongestionController
+    ) -> None:
+        board, undo = self.scoreboard, self.undo
+        assert board is not None
+        una, now = sample.una, sample.now
+        if una >= self.recovery_point:
+            if undo is not None and undo.allows(board.echo_at):
+                self._undo(self._proof(undo), congestion, now)
+            else:
+                self._leave(sample.nxt - una)
+                congestion.on_recovered(now)
+            return
+        if newly:
+            self.partial_acks += 1
+            late = undo is not None and undo.is_late(board.echo_at)
+            if late and not board.retransmitted:
+                self._undo("timestamps", congestion, now)
+                return
+            if not self.sack:
+                # RFC 6582 3.2 (3), partial: the next hole begins where it ends
+                board.lose_range(una, min(una + mss, sample.nxt))
+                self.reason = "partial"
+                self.urgent = True
+        if undo is not None and undo.all_twice:
+            self._undo("dsack", congestion, now)
+
+    @staticmethod
+    def _proof(undo: Undo) -> str:
+        if undo.bytes == NEVER:
+            return "late"
+        return "timestamps" if undo.bytes else "dsack"
+
+    def _after_timeout(
+        self,
+        sample: AckSample,
+        newly: int,
+        duplicate: bool,
+        mss: int,
+        congestion: CongestionController,
+    ) -> None:
+        """F-RTO (RFC 5682 3.1 and, without SACK, 2.1), as Linux has it."""
+        board, undo = self.scoreboard, self.undo
+        assert board is not None
+        una, nxt, now = sample.una, sample.nxt, sample.now
+        again = newly and undo is not None and undo.bytes != NEVER
+        if again and undo is not None and undo.allows(board.echo_at):
+            self._undo(self._proof(undo), congestion, now)
+            return
+        recovered = una >= self.recovery_point
+        if self._frto:
+            # (3b): something that did not go again has arrived only now. Without SACK
+            # it may have waited for the hole to be filled
+            if NEVER < board.original < self.recovery_point and (
+                self.sack or not board.again_acked
+            ):
+                self._undo("frto", congestion, now)
+                return
+            if nxt > self.recovery_point:
+                if board.newly_sacked or duplicate:
+                    self._frto = False  # (3a): the loss was real
+            elif newly and not recovered:
+                # (2b): up to two new segments, and their ACKs will tell
+                self.recovery_point = nxt
+                self.holds, self.prefers_new = True, 2 * mss
+                return
+        if recovered:
+            self._leave(nxt - una)
+
+    def no_new_text(self, nxt: int) -> bool:
+        """RFC 5682 2.1 (2b): if nothing new could be sent, what is lost goes."""
+        if nxt > self.recovery_point:
+            return False
+        self.holds = self._frto = False
+        return True
+
+    @property
+    def is_plain(self) -> bool:
+        """An ACK of the next segments has nothing to tell but that."""
+        board, tail = self.scoreboard, self.tail
+        return (
+            board is not None
+            and not (board.sacked or board.lost or self.left)
+            and (tail is None or tail.end == NEVER)
+            and self.rack is None
+        )
 
     @property
     def restarts_timer(self) -> bool:
         """RFC 6582 3.2 (3): only the first partial ACK resets the timer."""
-        return self.phase is not FAST or self.partial_acks <= 1
-
-    def on_timeout(
-        self,
-        una: int,
-        nxt: int,
-        first: bool,
-        congestion: CongestionController,
-        now: int,
-    ) -> None:
-        """The retransmission timer ran out: everything in flight counts as lost."""
-        congestion.on_timeout(nxt - una, first, now)
-        self.phase = TIMEOUT
-        self.recovery_point = nxt  # RFC 6582 3.2 (4)
-        self.dup_acks = 0
-        self.inflation = 0
-        self.lose(una, nxt, "timeout")
+        return self.sack or self.phase is not FAST or self.partial_acks <= 1

@@ -7,26 +7,34 @@ from __future__ import annotations
 
 from typing import Final
 
-from sansio_net.units import MILLISECOND
+from sansio_net.units import MILLISECOND, SECOND
 
 GRANULARITY: Final = MILLISECOND
 """RFC 6298's G: less variance than this is not believed."""
 
+MIN_RTT_WINDOW: Final = 150 * SECOND
+"""`min_rtt` is the least of this window and the one before: Linux's 300 s in two."""
+
 
 class RttEstimator:
-    """`srtt`, `rttvar` and the time-out made of them, in ns; 0 without a sample.
+    """`srtt`, `rttvar`, `min_rtt` and the time-out of them; ns, 0 without a sample.
 
-    One segment at a time is timed with the clock: `start` when new data leaves,
-    `cancel` when anything is sent again (Karn), `on_ack` when it is acknowledged.
+    Text is timed by the scoreboard; a SYN here: `start` when it leaves, `cancel` when
+    it leaves again (Karn), `on_ack` when it is acknowledged.
     """
 
     __slots__ = (
+        "_base_var",
         "_max",
         "_min",
+        "_min_now",
+        "_min_until",
+        "_round_end",
         "_timed_at",
         "_timed_end",
         "backoff",
         "base",
+        "min_rtt",
         "rttvar",
         "srtt",
     )
@@ -34,12 +42,17 @@ class RttEstimator:
     def __init__(self, initial: int, minimum: int, maximum: int) -> None:
         self.srtt = 0
         self.rttvar = 0
+        self.min_rtt = 0
         self.base = initial  # RFC 6298 (2.1)
         self.backoff = 0  # doublings
         self._min = minimum
         self._max = maximum
         self._timed_end = 0
         self._timed_at = 0
+        self._base_var = 0  # rttvar as the round began
+        self._round_end = 0
+        self._min_now = 0  # of this window
+        self._min_until = 0
 
     @property
     def rto(self) -> int:
@@ -52,38 +65,66 @@ class RttEstimator:
             self._timed_end, self._timed_at = end, now
 
     def cancel(self) -> None:
-        """Something is sent again: an ACK could be for either (Karn)."""
+        """It is sent again: an ACK could be for either (Karn)."""
         self._timed_end = 0
 
-    def on_ack(self, ack: int, now: int, echoed: int | None) -> bool:
-        """New data was acknowledged; did it give a sample?
+    def on_ack(self, ack: int, now: int, echoed: int | None) -> None:
+        """The SYN was acknowledged. `echoed`: how old the echoed timestamp is in ns,
+        the second choice: its clock is coarse, but it can tell an original from a
+        retransmission."""
+        if self._timed_end and ack >= self._timed_end:
+            self.sample(now - self._timed_at, now)
+        elif echoed is not None:
+            self.sample(echoed, now)
+        self._timed_end = 0
 
-        `echoed`: how old the echoed timestamp is in ns, the second choice: its clock
-        is coarse, but it can tell an original from a retransmission.
+    def sample(self, rtt: int, now: int, ack: int = 0, nxt: int = 0) -> None:
+        """RFC 6298 (2.2) and (2.3): alpha 1/8, beta 1/4.
+
+        Where there are many samples in a round trip the worst of them makes `rttvar`:
+        else it would forget within a window what (2.3) keeps for four (as in Linux).
         """
-        if self._timed_end:
-            if ack < self._timed_end:
-                return False
-            self._timed_end = 0
-            self.sample(now - self._timed_at)
-            return True
-        if echoed is None:
-            return False
-        self.sample(echoed)
-        return True
-
-    def sample(self, rtt: int) -> None:
-        """RFC 6298 (2.2) and (2.3): alpha 1/8, beta 1/4."""
         rtt = max(rtt, 1)
-        if not self.srtt:
+        srtt = self.srtt
+        if not srtt:
             self.srtt = rtt
-            self.rttvar = rtt // 2
+            self.rttvar = self._base_var = rtt // 2
+            self._round_end = nxt
         else:
-            self.rttvar += (abs(self.srtt - rtt) - self.rttvar) // 4
-            self.srtt = max(self.srtt + (rtt - self.srtt) // 8, 1)
-        rto = self.srtt + max(GRANULARITY, 4 * self.rttvar)
-        self.base = min(max(rto, self._min), self._max)
+            base = self._base_var
+            if ack >= self._round_end:
+                self._base_var = base = self.rttvar
+                self._round_end = nxt
+                self.rttvar = 0
+            var = base + (abs(srtt - rtt) - base) // 4
+            if var > self.rttvar:
+                self.rttvar = var
+            self.srtt = max(srtt + (rtt - srtt) // 8, 1)
+        self._find_base()
         self.backoff = 0
+        if rtt <= self.min_rtt or now >= self._min_until:
+            self._note_least(rtt, now)
+        elif rtt < self._min_now:
+            self._min_now = rtt
+
+    def _find_base(self) -> None:
+        """(2.3), (2.4). A peer may delay an ACK and a queue may grow at any time: the
+        minimum is kept above `srtt`, as in Linux, not only for the sum."""
+        srtt = self.srtt
+        rto = srtt + max(GRANULARITY, 4 * self.rttvar)
+        least = srtt - srtt % GRANULARITY + self._min
+        self.base = min(max(rto, least), self._max)
+
+    def _note_least(self, rtt: int, now: int) -> None:
+        if now >= self._min_until:
+            # a new window; the one that ended still counts
+            if self._min_until + MIN_RTT_WINDOW <= now or not self._min_now:
+                self._min_now = rtt
+            self.min_rtt = min(self._min_now, rtt)
+            self._min_now = rtt
+            self._min_until = now + MIN_RTT_WINDOW
+        else:
+            self.min_rtt = self._min_now = rtt
 
     def back_off(self) -> None:
         """The timer ran out (RFC 6298 (5.5)); kept until the next sample."""

@@ -21,6 +21,7 @@ class Segment:
         "cuts",
         "ecn",
         "flags",
+        "sack",
         "seq",
         "ts_ecr",
         "ts_val",
@@ -50,6 +51,7 @@ class Segment:
         self.carried = self.length > 0  # as it arrived, before any trimming
         self.ts_val: int | None = None
         self.ts_ecr = 0
+        self.sack: tuple[tuple[int, int], ...] = ()
 
     @property
     def length(self) -> int:
@@ -58,7 +60,7 @@ class Segment:
         return len(self.body) + bool(flags & SYN) + bool(flags & FIN)
 
     def read_stamps(self, options: bytes) -> None:
-        """The timestamps among the options, if there are any."""
+        """The timestamps and SACK blocks among the options, if there are any."""
         if len(options) == 12:
             start1, start2, ts_val, ts_ecr = TIMESTAMPS.unpack(options)
             if (start1, start2) == TIMESTAMPS_START:
@@ -67,3 +69,4 @@ class Segment:
         if options:
             found = parse_tcp_options(options)
             self.ts_val, self.ts_ecr = found.ts_val, found.ts_ecr or 0
+            self.sack = found.sack

@@ -32,6 +32,7 @@ OWES_RST: Final = 2
 OWES_BARE_RST: Final = 4
 OWES_PROBE: Final = 8
 OWES_KEEPALIVE: Final = 16
+OWES_TAIL_PROBE: Final = 32
 
 TRANSITIONS: Final[dict[State, tuple[State, ...]]] = {
     # LISTEN: what a listener's child is born in

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.errors import TimedOut
 
+from .acknowledgment import note_phase, note_window
+from .arming import arm_reordering
 from .ecn import window_reduced
 from .events import STALLED
 from .lifecycle import reset
 from .mtu import aged, timed_out
 from .orphans import stalled
-from .states import OWES_KEEPALIVE, OWES_PROBE, OWES_SYN, State
+from .states import (
+    OWES_KEEPALIVE,
+    OWES_PROBE,
+    OWES_SYN,
+    OWES_TAIL_PROBE,
+    State,
+)
 from .timers import (
     CORK,
     DELAYED_ACK,
@@ -24,6 +32,8 @@ from .timers import (
     PACING,
     PATH,
     PERSIST,
+    PROBE,
+    REORDER,
     RETRANSMIT,
     STALL,
     USER,
@@ -77,12 +87,7 @@ def _retransmit(conn: Connection, now: int) -> None:
         conn.probing = True
         recovery.lose(una, min(una + sender.mss, sender.snd_nxt), "probe")
     elif sender.in_flight and not timed_out(conn, now):
-        first = conn.retransmits == 1
-        una, nxt = sender.snd_una, sender.snd_nxt
-        recovery.on_timeout(una, nxt, first, conn.congestion, now)
-        window_reduced(conn)
-        congestion = conn.congestion
-        conn.note(now, "tcp.cwnd", congestion.cwnd, congestion.ssthresh)
+        _lose_all(conn, now)
     conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
     conn.note(now, "tcp.rto", conn.rtt.rto, conn.retransmits)
     conn.wake()
@@ -92,6 +97,51 @@ def _tell(conn: Connection) -> None:
     """RFC 9293 SHLD-9: who has the connection hears that R1 is reached."""
     if not conn.closed and (conn.listener is None or conn.established):
         conn.notify(STALLED)
+
+
+def _lose_all(conn: Connection, now: int) -> None:
+    """An RTO: what is in flight counts as lost."""
+    sender, recovery, congestion = conn.sender, conn.recovery, conn.congestion
+    before = recovery.phase
+    recovery.on_timeout(
+        sender.snd_una,
+        sender.snd_nxt,
+        sender.mss,
+        conn.retransmits > 1,
+        conn.options.frto,
+        congestion,
+        now,
+    )
+    conn.timers.stop(PROBE)
+    conn.timers.stop(REORDER)
+    window_reduced(conn)
+    note_window(conn, now)
+    if before is not recovery.phase:
+        note_phase(conn, before, now)
+
+
+def _reorder(conn: Connection, now: int) -> None:
+    """What was sent before something that has arrived had its time (RFC 8985 6.2)."""
+    sender, recovery = conn.sender, conn.recovery
+    before, reductions = recovery.phase, recovery.reductions
+    if recovery.look_again(
+        sender.snd_una, sender.snd_nxt, sender.mss, conn.congestion, now
+    ):
+        if recovery.reductions != reductions:
+            window_reduced(conn)
+        if before is not recovery.phase:
+            note_phase(conn, before, now)
+        note_window(conn, now)
+        conn.wake()
+    arm_reordering(conn, now)
+
+
+def _probe(conn: Connection, now: int) -> None:
+    """RFC 8985 7.3; if the probe fails, the RTO is there."""
+    if conn.sender.in_flight and not conn.done:
+        conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
+        conn.owed |= OWES_TAIL_PROBE
+        conn.wake()
 
 
 def give_up(conn: Connection) -> None:
@@ -161,6 +211,8 @@ _ACTIONS: Final = {
     KEEPALIVE: _keepalive,
     USER: _user,
     FIN_WAIT_2: _fin_wait_2,
+    REORDER: _reorder,
+    PROBE: _probe,
     PACING: _paced,
     CORK: _cork,
     STALL: stalled,

@@ -93,6 +93,8 @@ class Talk:
         self.peer_iss = peer_iss
         self.peer_clock = 1000
         options.setdefault("timestamps", stamps)
+        # tests of the RTO see no probe before it
+        options.setdefault("tail_loss_probe", False)
         self.conn = conn or Connection(
             US,
             US_PORT,
@@ -157,6 +159,11 @@ class Talk:
         if self.stamps and "ts_val" not in fields:
             fields["ts_val"] = self.peer_clock
             fields["ts_ecr"] = (self.now // 1_000_000 + self.conn.ts_offset) % 2**32
+        iss = self.conn.sender.iss
+        if "sack" in fields:
+            fields["sack"] = [
+                tuple((iss + edge) % 2**32 for edge in block) for block in fields["sack"]
+            ]
         return build_tcp_options(**fields)
 
     def peer(

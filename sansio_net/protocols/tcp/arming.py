@@ -1,0 +1,172 @@
+"""What a connection waits for: the timers of retransmission, probes and users.
+
+RFC 6298 5, RFC 8985 7.2, RFC 5482, RFC 9293 3.8.6.1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sansio_net.units import MILLISECOND, SECOND
+
+from . import orphans
+from .delivery import DeliveryRate
+from .recovery import CWR, OPEN
+from .scoreboard import NEVER, Scoreboard
+from .states import OWES_SYN, State
+from .tail import probe_timeout
+from .timers import (
+    CORK,
+    FIN_WAIT_2,
+    KEEPALIVE,
+    PERSIST,
+    PROBE,
+    REORDER,
+    RETRANSMIT,
+    USER,
+)
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+CORK_DELAY: Final = 200 * MILLISECOND
+"""The longest that a segment waits to be filled; Linux's TCP_CORK."""
+
+SENDING: Final = (
+    State.ESTABLISHED,
+    State.CLOSE_WAIT,
+    State.FIN_WAIT_1,
+    State.CLOSING,
+    State.LAST_ACK,
+)
+"""States in which text or our FIN may still have to go."""
+
+
+def first_text(conn: Connection) -> Scoreboard:
+    """What was agreed on is known now: what loss recovery has to go by."""
+    options = conn.options
+    sack = conn.agreed is not None and conn.agreed.sack
+    rate = DeliveryRate() if conn.congestion.needs_rate else None
+    return conn.recovery.first_text(sack, options.rack, options.tail_loss_probe, rate)
+
+
+def await_ack(conn: Connection, now: int) -> None:
+    """Something that the peer must acknowledge has left."""
+    conn.last_sent_at = now
+    if conn.recovery.tail is not None and _probes(conn):
+        _arm_probe(conn, now)
+    arm_retransmission(conn, now)
+
+
+def rearm(conn: Connection, now: int) -> None:
+    """RFC 6298 (5.2) and (5.3): something new was acknowledged."""
+    timers = conn.timers
+    if conn.sender.snd_una == conn.sender.snd_nxt:
+        timers.stop(RETRANSMIT)
+        timers.stop(PROBE)
+        timers.stop(REORDER)
+    elif conn.recovery.tail is not None and _probes(conn):
+        timers.stop(RETRANSMIT)
+        _arm_probe(conn, now)
+    else:
+        timers.stop(PROBE)
+        timers.set(RETRANSMIT, now + conn.rtt.rto)
+
+
+def arm_reordering(conn: Connection, now: int) -> None:
+    """RFC 8985 6.2: when what only the window keeps from being lost will be."""
+    at = conn.recovery.reorder_at
+    if at != NEVER:
+        conn.timers.set(REORDER, at)
+    else:
+        conn.timers.stop(REORDER)
+
+
+def stop_probing(conn: Connection, now: int) -> None:
+    """Something is missing: losses are found without a probe, or by an RTO."""
+    timers = conn.timers
+    if timers.at(PROBE) is not None:
+        timers.stop(PROBE)
+        timers.set(RETRANSMIT, now + conn.rtt.rto)
+
+
+def _probes(conn: Connection) -> bool:
+    """Does a probe come before the RTO (RFC 8985 7.2)? One of the two runs."""
+    recovery, sender = conn.recovery, conn.sender
+    tail, board = recovery.tail, recovery.scoreboard
+    return (
+        tail is not None
+        and board is not None
+        and (recovery.phase is OPEN or recovery.phase is CWR)
+        and not board.sacked
+        and not board.waiting
+        and tail.may_probe
+        and conn.options.tail_loss_probe
+        and not conn.probing
+        and sender.snd_wnd > 0
+        and sender.snd_una < sender.snd_nxt
+        and not conn.retransmits
+    )
+
+
+def _arm_probe(conn: Connection, now: int) -> None:
+    sender, rtt, board = conn.sender, conn.rtt, conn.recovery.scoreboard
+    assert board is not None
+    one = sender.snd_nxt - sender.snd_una <= sender.mss
+    at = now + probe_timeout(rtt.srtt, one, conn.options.min_rto, SECOND)
+    # never later than the RTO, which ran from the first that is not acknowledged
+    expires_at = max(board.records[0].sent_at, now - rtt.rto) + rtt.rto
+    conn.timers.stop(RETRANSMIT)
+    conn.timers.set(PROBE, max(min(at, expires_at), now + 1))
+
+
+def arm_retransmission(conn: Connection, now: int) -> None:
+    """RFC 6298 (5.1); RFC 5482 for the user timeout."""
+    timers = conn.timers
+    if timers.at(RETRANSMIT) is None and timers.at(PROBE) is None:
+        timers.set(RETRANSMIT, now + conn.rtt.rto)
+    _arm_user(conn, now)
+
+
+def _arm_user(conn: Connection, now: int) -> None:
+    user_timeout = conn.options.user_timeout
+    if user_timeout is not None and conn.timers.at(USER) is None:
+        conn.timers.set(USER, now + user_timeout)
+
+
+def arm_waiting(conn: Connection, now: int) -> None:
+    """Nothing can leave: arm what must happen if nothing comes either."""
+    state, timers, sender = conn.state, conn.timers, conn.sender
+    if conn.done:
+        return
+    if sender.held_back:
+        if timers.at(CORK) is None:
+            timers.set(CORK, now + CORK_DELAY)
+    elif sender.corked:
+        timers.stop(CORK)
+    if sender.stuck and state in SENDING and timers.at(PERSIST) is None:
+        # RFC 9293 3.8.6.1: the first probe after an RTO; 3.8.6.2.1: the override of
+        # SWS avoidance within a second
+        delay = conn.rtt.rto
+        timers.set(PERSIST, now + (min(delay, SECOND) if sender.snd_wnd else delay))
+    if sender.snd_wnd and (sender.in_flight or sender.stuck):
+        # a shut window is the peer's right; only a probe without an answer counts
+        _arm_user(conn, now)
+    if conn.closed or conn.options.zero_window_timeout is not None:
+        orphans.arm(conn, now)
+    if state is State.FIN_WAIT_2 and conn.closed and timers.at(FIN_WAIT_2) is None:
+        timers.set(FIN_WAIT_2, now + conn.options.fin_wait_2)
+    if conn.options.keepalive and conn.established and timers.at(KEEPALIVE) is None:
+        timers.set(KEEPALIVE, now + conn.options.keepalive_idle)
+
+
+def blocked(conn: Connection, now: int) -> None:
+    """Output cannot leave: count as if it had been sent, so that R2 and the user
+    timeout end a connection whose device or neighbour never comes back."""
+    conn.clock = now
+    if conn.done:
+        return
+    sender = conn.sender
+    if conn.owed & OWES_SYN or sender.in_flight or sender.stuck:
+        arm_retransmission(conn, now)
+    arm_waiting(conn, now)
