@@ -283,6 +283,7 @@ def _or_never(when: int | None) -> int:
 def options_for(cell: Cell) -> TcpOptions:
     return TcpOptions(
         congestion=cell.congestion,
+        rack=cell.rack,
         send_buffer_max=BUFFER,
         receive_buffer_max=BUFFER,
     )

@@ -30,7 +30,7 @@ from sansio_net.protocols.tcp import (
     TcpOptions,
     arrival,
 )
-from sansio_net.protocols.tcp.timers import RETRANSMIT
+from sansio_net.protocols.tcp.timers import PROBE, RETRANSMIT
 from sansio_net.units import MILLISECOND, SECOND
 
 from .conversation import PlannedIsn
@@ -60,7 +60,9 @@ def check(conn: Connection, now: int) -> None:
             assert conn.congestion.cwnd >= sender.mss
         if sender.in_flight:
             # a connection never waits without an end
-            assert conn.timers.at(RETRANSMIT) is not None
+            assert (conn.timers.at(RETRANSMIT) is None) != (
+                conn.timers.at(PROBE) is None
+            )
     else:
         assert conn.deadline() is None
         assert sender.queue is None

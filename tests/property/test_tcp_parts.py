@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from sansio_net.packet import Chunk
 from sansio_net.protocols.tcp.receiver import Receiver
-from sansio_net.protocols.tcp.recovery import Recovery
 from sansio_net.protocols.tcp.reorder import Reorder
 from sansio_net.protocols.tcp.sender import Sender
 from sansio_net.protocols.tcp.seq import is_older, unwrap, wrap
@@ -180,55 +179,6 @@ def test_sender_stays_within_window_and_queue(
         assert n
         sender.snd_nxt += n
         sender.acknowledge(sender.snd_nxt)
-
-
-class Cwnd:
-    """The least a congestion controller can be."""
-
-    cwnd = 10_000
-    ssthresh = 10_000
-
-    def start(self, mss: int, initial_window: int) -> None: ...
-    def set_mss(self, mss: int) -> None: ...
-    def on_ack(self, acked: int, in_flight: int, limited: bool, now: int) -> None: ...
-    def on_loss(self, in_flight: int, now: int) -> None: ...
-    def on_timeout(self, in_flight: int, first: bool, now: int) -> None: ...
-    def on_recovered(self, cwnd: int) -> None: ...
-    def on_idle(self) -> None: ...
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["send", "dup", "ack", "rto", "resend", "mtu"]),
-            st.integers(1, 5000),
-        )
-    )
-)
-def test_what_is_lost_is_in_flight(steps: list[tuple[str, int]]) -> None:
-    recovery, cc = Recovery(), Cwnd()
-    recovery.start(0)
-    una = nxt = 1
-    for kind, size in steps:
-        if kind == "send":
-            nxt += size
-        elif kind == "dup" and una < nxt:
-            recovery.on_duplicate(una, nxt, 1000, cc, 0)
-        elif kind == "ack" and una < nxt:
-            newly = min(size, nxt - una)
-            una += newly
-            recovery.on_ack(newly, una, nxt, 1000, cc)
-        elif kind == "rto" and una < nxt:
-            recovery.on_timeout(una, nxt, True, cc, 0)
-        elif kind == "mtu":
-            recovery.lose(una, nxt, "mtu")
-        elif recovery.lost:
-            recovery.resent(recovery.lost_nxt + size)
-        assert recovery.lost >= 0
-        assert recovery.inflation >= 0
-        if recovery.lost:
-            assert una <= recovery.lost_nxt < recovery.lost_end <= nxt
-        assert recovery.recovery_point <= nxt
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5 * SECOND))))

@@ -13,10 +13,11 @@ from sansio_net.wire.tcp import ECE
 
 from . import lifecycle
 from .arming import arm_reordering, first_text, rearm, stop_probing
+from .detection import DUP_THRESHOLD
 from .ecn import window_reduced
 from .events import SPACE
 from .mtu import probe_acknowledged, probe_at, probe_lost
-from .recovery import CWR, DUP_THRESHOLD, FAST, OPEN, TIMEOUT, Phase
+from .phase import CWR, FAST, OPEN, TIMEOUT, Phase
 from .scoreboard import NEVER, Scoreboard
 from .segment import Segment
 from .seq import MASK, unwrap
@@ -108,7 +109,7 @@ def take_ack(
     _measure(conn, board, age if newly else None, now)
     reductions = recovery.reductions
     if phase is OPEN and newly and not blocks and recovery.is_plain:
-        recovery.dup_acks = 0
+        recovery.dup_acks, recovery.advance = 0, newly
         sample.acked, sample.lost, sample.pipe = board.delivered, 0, nxt - ack
     else:
         srtt = conn.rtt.srtt
@@ -185,16 +186,16 @@ def _advance(conn: Connection, ack: int) -> None:
 
 def _measure(conn: Connection, board: Scoreboard, age: int | None, now: int) -> None:
     """A round trip (RFC 6298 3, Karn): of what left once, else by timestamps."""
-    rtt, sample = conn.rtt, board.sample
+    rtt, sample, mss = conn.rtt, board.sample, conn.sender.mss
     sample.rtt = 0
     if board.last_at != NEVER and not board.again_acked:
-        rtt.sample(now - board.first_at, now, sample.una, sample.nxt)
+        rtt.sample(now - board.first_at, now, sample.una, sample.nxt, mss)
         sample.rtt = max(now - board.last_at, 1)
     elif board.sacked_at != NEVER:
-        rtt.sample(now - board.sacked_at, now, sample.una, sample.nxt)
+        rtt.sample(now - board.sacked_at, now, sample.una, sample.nxt, mss)
         sample.rtt = max(now - board.sacked_at, 1)
     elif age is not None:
-        rtt.sample(age, now, sample.una, sample.nxt)
+        rtt.sample(age, now, sample.una, sample.nxt, mss)
     else:
         return
     if conn.recovery.tail is not None:

@@ -11,7 +11,7 @@ from sansio_net.units import MILLISECOND, SECOND
 
 from . import orphans
 from .delivery import DeliveryRate
-from .recovery import CWR, OPEN
+from .phase import CWR, OPEN
 from .scoreboard import NEVER, Scoreboard
 from .states import OWES_SYN, State
 from .tail import probe_timeout

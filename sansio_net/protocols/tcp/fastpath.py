@@ -15,8 +15,8 @@ from sansio_net.wire.tcp_options import TIMESTAMPS, TIMESTAMPS_START
 from .acknowledgment import take_ack
 from .arrival import text_taken
 from .events import DATA
+from .phase import OPEN
 from .receiver import QUICK_AGAIN
-from .recovery import OPEN
 from .reorder import append
 from .seq import MASK
 from .timers import PERSIST

@@ -12,8 +12,8 @@ from sansio_net.counters import DropReason
 
 from .handshake import TIMESTAMPS_SIZE, effective_mss, headers_size
 from .path import MIN_MTU4, MIN_MTU6, PathMtu, next_plateau
+from .phase import OPEN
 from .plpmtud import Search
-from .recovery import OPEN
 from .seq import unwrap
 from .timers import PATH
 

@@ -20,8 +20,8 @@ from .header import clock, options_of, segment, stamps
 from .lifecycle import choose_iss
 from .mtu import probe_sent, probe_size
 from .pacer import Pacer
+from .phase import FAST, OPEN
 from .plpmtud import Search
-from .recovery import FAST, OPEN
 from .states import (
     OWES_BARE_RST,
     OWES_KEEPALIVE,

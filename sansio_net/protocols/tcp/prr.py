@@ -34,9 +34,6 @@ class Prr:
             if safe:
                 limit = max(limit, delivered) + mss
             allowance = min(ssthresh - pipe, limit)
-        if not self.prr_out:
-            # the first retransmission goes at once (RFC 6675 5 (4.3))
-            allowance = max(allowance, mss)
         self.allowance = max(allowance, 0)
 
     def on_sent(self, size: int) -> None:

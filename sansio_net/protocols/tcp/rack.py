@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .scoreboard import NEVER, Scoreboard, is_current
+from .scoreboard import NEVER, Scoreboard
+from .sent import is_current
 
 _PERSIST: Final = 16
 """RFC 8985 6.2, step 4: recoveries without a DSACK until the window is small again."""

@@ -7,10 +7,11 @@ lost after all. Facts of ACKs come in; ranges to send again and room come out.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from .congestion import AckSample, Cause, CongestionController
+from .detection import DUP_THRESHOLD, detect, without_sack
+from .phase import CWR, DISORDER, FAST, OPEN, TIMEOUT
 from .prr import Prr
 from .rack import Rack
 from .scoreboard import NEVER, Scoreboard
@@ -20,25 +21,8 @@ from .undo import Undo
 if TYPE_CHECKING:
     from .delivery import DeliveryRate
 
-DUP_THRESHOLD: Final = 3
 MAX_THRESHOLD: Final = 127
 """However far segments are reordered: so many SACKed ranges are counted an ACK."""
-
-
-class Phase(Enum):
-    """Linux's words. Open: nothing unusual. Disorder: something arrived out of order.
-    Cwr: the window comes down without a loss. Fast: RFC 6675 or 6582. Timeout: an RTO.
-    """
-
-    OPEN = "open"
-    DISORDER = "disorder"
-    CWR = "cwr"
-    FAST = "recovery"
-    TIMEOUT = "loss"
-
-
-OPEN, DISORDER, CWR = Phase.OPEN, Phase.DISORDER, Phase.CWR
-FAST, TIMEOUT = Phase.FAST, Phase.TIMEOUT
 
 
 class Recovery:
@@ -52,6 +36,7 @@ class Recovery:
         "_flight",
         "_frto",
         "_reduces",
+        "advance",
         "cwr_point",
         "dup_acks",
         "holds",
@@ -94,6 +79,7 @@ class Recovery:
         self.undone = ""  # what proved the last reduction wrong
         self.reorder_at = NEVER  # when RACK looks again
         self.reductions = 0  # of the window, by losses
+        self.advance = 0  # by the latest ACK that did
         self._flight = 0
         self._frto = False
         self._reduces = False  # PRR allows what leaves
@@ -125,6 +111,8 @@ class Recovery:
         board = self.scoreboard
         if self.phase is OPEN and board is not None and board.rate is None:
             self.scoreboard = None
+            if self.tail is not None and self.tail.may_probe:
+                self.tail = None
 
     # What leaves ----------------------------------------------------------------------
 
@@ -269,18 +257,7 @@ class Recovery:
         board = self.scoreboard
         assert board is not None
         una, nxt, now = sample.una, sample.nxt, sample.now
-        if self.sack:
-            sample.acked = board.delivered
-            if newly:
-                self.dup_acks = 0
-            elif board.newly_sacked:
-                self._duplicate(sample.in_flight)
-        else:
-            sample.acked = self._without_sack(newly, duplicate, nxt - una, mss)
-        if board.reordered and self.reordering < MAX_THRESHOLD:
-            # Linux's measure: how far the latest was ahead of what came late
-            ahead = (board.fack - board.original) // mss + 1
-            self.reordering = min(max(self.reordering, ahead), MAX_THRESHOLD)
+        self._count(board, sample, newly, duplicate, mss)
         if self.rack is not None:
             self.rack.on_ack(board, una, nxt, dsack_end != NEVER, board.floor, srtt)
         self.holds = False
@@ -295,7 +272,7 @@ class Recovery:
         elif self.undo is not None and self.undo.all_twice:
             self._undo("dsack", congestion, now)
         if self.phase is not TIMEOUT or self.rack is not None:
-            found = self.detect(una, nxt, mss, now)
+            found = detect(self, una, nxt, mss, now)
             if found and self.phase not in (FAST, TIMEOUT):
                 self._enter(una, nxt, congestion, now)
         if self.tail is not None and self.tail.end != NEVER:
@@ -316,69 +293,37 @@ class Recovery:
             safe = newly > 0 and not sample.lost
             self.prr.on_ack(sample.acked, pipe, congestion.ssthresh, mss, safe)
 
-    def _duplicate(self, in_flight: int) -> None:
+    def _count(
+        self,
+        board: Scoreboard,
+        sample: AckSample,
+        newly: int,
+        duplicate: bool,
+        mss: int,
+    ) -> None:
+        """What was delivered, duplicates, and how far order is not kept."""
+        if newly:
+            self.advance = newly
+        if self.sack:
+            sample.acked = board.delivered
+            if newly:
+                self.dup_acks = 0
+            elif board.newly_sacked:
+                self.note_duplicate(sample.in_flight)
+        else:
+            sample.acked = without_sack(
+                self, newly, duplicate, sample.nxt - sample.una, mss
+            )
+        if board.reordered and self.reordering < MAX_THRESHOLD:
+            # Linux's measure: how far the latest was ahead of what came late
+            ahead = (board.fack - board.original) // mss + 1
+            self.reordering = min(max(self.reordering, ahead), MAX_THRESHOLD)
+
+    def note_duplicate(self, in_flight: int) -> None:
+        """Something arrived out of order, before any loss is sure."""
         self.dup_acks += 1
         if self.dup_acks == 1 and self.phase is OPEN:
             self._flight = in_flight
-
-    def _without_sack(
-        self, newly: int, duplicate: bool, in_flight: int, mss: int
-    ) -> int:
-        """What was delivered, as far as bare ACKs can say (RFC 6937 3, second note)."""
-        assert self.scoreboard is not None
-        if newly:
-            self.dup_acks = 0
-            # what was counted for duplicates is not counted again; in recovery one
-            # segment of it was the hole
-            counted = min(self.left, newly)
-            if self.phase is FAST:
-                counted = min(self.left, max(newly - mss, 0))
-                self.left -= counted
-            else:
-                self.left = 0
-            self.left = min(self.left, max(in_flight - self.scoreboard.lost, 0))
-            return newly - counted
-        if not duplicate:
-            return 0
-        # RFC 3042 2 comes of this: each of the first two makes room for one segment
-        self._duplicate(in_flight)
-        left = min(self.left + mss, max(in_flight - self.scoreboard.lost, 0))
-        if self.phase in (OPEN, DISORDER, CWR):
-            left = min(left, max(in_flight - mss, 0))
-        gone, self.left = left - self.left, left
-        return max(gone, 0)
-
-    def detect(self, una: int, nxt: int, mss: int, now: int) -> int:
-        """What is lost, as far as one can know now; returns what is so only now."""
-        board = self.scoreboard
-        assert board is not None
-        if not self.sack:
-            # RFC 6582 3.2 (2): duplicates of what recovery itself sent do not count
-            if self.dup_acks != DUP_THRESHOLD or una <= self.recovery_point:
-                return 0
-            if self.phase is FAST:
-                return 0
-            return board.lose_range(una, min(una + mss, nxt))
-        if self.rack is not None:
-            if not board.sacked and not board.retransmitted:
-                self.reorder_at = NEVER
-                return 0
-            many = board.loss_point(una, DUP_THRESHOLD, mss) > una
-            recovering = self.phase in (FAST, TIMEOUT)
-            lost, self.reorder_at = self.rack.detect(board, now, recovering, many)
-            return lost
-        if not board.sacked:
-            return 0
-        point = board.loss_point(una, self.reordering, mss)
-        tail = self.tail
-        if tail is not None and tail.end != NEVER and board.fack >= tail.end:
-            # RFC 8985 7.4.1: all before the probe left a PTO and a round trip ago
-            point = max(point, board.islands[-1].start)
-        lost = board.lose_before(point)
-        if not lost and self.dup_acks == self.reordering and self.phase is not FAST:
-            # RFC 6675 5 (1): so many duplicates, whatever they covered
-            lost = board.lose_range(una, min(una + mss, board.islands[0].start))
-        return lost
 
     def look_again(
         self, una: int, nxt: int, mss: int, congestion: CongestionController, now: int
@@ -390,7 +335,7 @@ class Recovery:
             return False
         board.begin(now)
         before = self.pipe(nxt - una)
-        found = self.detect(una, nxt, mss, now)
+        found = detect(self, una, nxt, mss, now)
         if not found:
             return False
         if self.phase not in (FAST, TIMEOUT):

@@ -32,6 +32,7 @@ class RttEstimator:
         "_round_end",
         "_timed_at",
         "_timed_end",
+        "_weight",
         "backoff",
         "base",
         "min_rtt",
@@ -51,6 +52,7 @@ class RttEstimator:
         self._timed_at = 0
         self._base_var = 0  # rttvar as the round began
         self._round_end = 0
+        self._weight = 8
         self._min_now = 0  # of this window
         self._min_until = 0
 
@@ -78,11 +80,13 @@ class RttEstimator:
             self.sample(echoed, now)
         self._timed_end = 0
 
-    def sample(self, rtt: int, now: int, ack: int = 0, nxt: int = 0) -> None:
+    def sample(
+        self, rtt: int, now: int, ack: int = 0, nxt: int = 0, mss: int = 1
+    ) -> None:
         """RFC 6298 (2.2) and (2.3): alpha 1/8, beta 1/4.
 
-        Where there are many samples in a round trip the worst of them makes `rttvar`:
-        else it would forget within a window what (2.3) keeps for four (as in Linux).
+        `ack` and `nxt`: SND.UNA and SND.NXT. The samples of one round trip weigh in
+        `srtt` as one would (RFC 7323 appendix G), and the worst makes `rttvar`.
         """
         rtt = max(rtt, 1)
         srtt = self.srtt
@@ -95,25 +99,20 @@ class RttEstimator:
             if ack >= self._round_end:
                 self._base_var = base = self.rttvar
                 self._round_end = nxt
+                # an ACK for every second segment
+                self._weight = 8 * max(-(-(nxt - ack) // (2 * mss)), 1)
                 self.rttvar = 0
             var = base + (abs(srtt - rtt) - base) // 4
             if var > self.rttvar:
                 self.rttvar = var
-            self.srtt = max(srtt + (rtt - srtt) // 8, 1)
-        self._find_base()
+            self.srtt = max(srtt + (rtt - srtt) // self._weight, 1)
+        rto = self.srtt + max(GRANULARITY, 4 * self.rttvar)
+        self.base = min(max(rto, self._min), self._max)
         self.backoff = 0
         if rtt <= self.min_rtt or now >= self._min_until:
             self._note_least(rtt, now)
         elif rtt < self._min_now:
             self._min_now = rtt
-
-    def _find_base(self) -> None:
-        """(2.3), (2.4). A peer may delay an ACK and a queue may grow at any time: the
-        minimum is kept above `srtt`, as in Linux, not only for the sum."""
-        srtt = self.srtt
-        rto = srtt + max(GRANULARITY, 4 * self.rttvar)
-        least = srtt - srtt % GRANULARITY + self._min
-        self.base = min(max(rto, least), self._max)
 
     def _note_least(self, rtt: int, now: int) -> None:
         if now >= self._min_until:

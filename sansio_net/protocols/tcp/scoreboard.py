@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from .congestion import AckSample
+from .sent import Sent, is_current
 
 if TYPE_CHECKING:
     from .delivery import DeliveryRate
@@ -21,52 +22,6 @@ are not heard: many holes in tiny segments cost no more (CVE-2019-11477 to 11479
 NEVER: Final = -1
 
 _END: Final = attrgetter("end")
-
-
-class Sent:
-    """``[start, end)``, which left together at `sent_at`.
-
-    once: it left only once, and all of it then. retransmitted: a second transmission
-    is in flight. The last four are the snapshot of `delivery.py`.
-    """
-
-    __slots__ = (
-        "app_limited",
-        "delivered",
-        "delivered_at",
-        "end",
-        "first_sent_at",
-        "lost",
-        "once",
-        "retransmitted",
-        "sacked",
-        "sent_at",
-        "start",
-    )
-
-    def __init__(self, start: int, end: int, sent_at: int) -> None:
-        self.start = start
-        self.end = end
-        self.sent_at = sent_at
-        self.once = True
-        self.sacked = False
-        self.lost = False
-        self.retransmitted = False
-        self.delivered = self.delivered_at = self.first_sent_at = 0
-        self.app_limited = False
-
-    def __repr__(self) -> str:
-        marks = ("sacked", "lost", "retransmitted")
-        said = " ".join(mark for mark in marks if getattr(self, mark))
-        return f"<{self.start}..{self.end} {said}>"
-
-    def alike(self, other: Sent) -> bool:
-        """The same has happened to both."""
-        return (
-            self.lost == other.lost
-            and self.retransmitted == other.retransmitted
-            and self.sacked == other.sacked
-        )
 
 
 class Scoreboard:
@@ -513,12 +468,6 @@ class Scoreboard:
             else:
                 kept.append(record)
         records[i:j] = kept
-
-
-def is_current(sent_at: int, record: Sent) -> bool:
-    """Is what went again at `sent_at` still in flight, as far as anybody knows?"""
-    again = record.retransmitted and record.sent_at == sent_at
-    return again and record.start < record.end
 
 
 def _first(entry: tuple[int, Sent]) -> int:

@@ -161,8 +161,9 @@ class Talk:
             fields["ts_ecr"] = (self.now // 1_000_000 + self.conn.ts_offset) % 2**32
         iss = self.conn.sender.iss
         if "sack" in fields:
+            blocks = fields["sack"]
             fields["sack"] = [
-                tuple((iss + edge) % 2**32 for edge in block) for block in fields["sack"]
+                ((iss + left) % 2**32, (iss + right) % 2**32) for left, right in blocks
             ]
         return build_tcp_options(**fields)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sansio_net.packet import Packet
-from sansio_net.protocols.tcp.recovery import FAST, OPEN
+from sansio_net.protocols.tcp.phase import FAST, OPEN
 from sansio_net.units import MILLISECOND, SECOND
 
 from .dialogue import Talk

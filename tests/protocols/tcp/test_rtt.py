@@ -75,12 +75,13 @@ def test_the_worst_of_a_round_trip_counts() -> None:
     assert rtt.rttvar == 57_500_000
 
 
-def test_the_minimum_is_kept_above_srtt() -> None:
-    """A delayed ACK after a steady stream is no time-out (Linux's reading of G)."""
+def test_many_samples_weigh_as_one() -> None:
+    """RFC 7323 appendix G."""
     rtt = estimator()
-    for _ in range(100):
-        rtt.sample(300 * MS, 0)
-    assert rtt.rto == 500 * MS
+    rtt.sample(100 * MS, 0, ack=1, nxt=1)
+    for ack in range(2, 21):
+        rtt.sample(200 * MS, 0, ack=ack * 1000, nxt=21_000, mss=1000)
+    assert 110 * MS < rtt.srtt < 125 * MS
 
 
 def test_min_rtt_forgets_the_path_before() -> None:
