@@ -169,7 +169,24 @@ def trace_kinds() -> str:
     return "\n".join(lines)
 
 
+def attacks() -> str:
+    """The hall of old attacks: the docstrings of tests/attacks, by year."""
+    rows = []
+    for path in sorted((DOCS.parent / "tests/attacks").glob("test_*.py")):
+        said = ast.get_docstring(ast.parse(path.read_text())) or ""
+        title, _, year = said.partition("\n")[0].rstrip(".").rpartition(", ")
+        _, _, here = said.partition("\nHere: ")
+        bound = " ".join(here.split())
+        rows.append((int(year), title, bound[:1].upper() + bound[1:], path.name))
+    lines = ["| attack | year | what holds here | test |", "|---|---|---|---|"]
+    for year, title, bound, name in sorted(rows):
+        link = f"[`{name}`](../tests/attacks/{name})"
+        lines.append(f"| {title} | {year} | {bound} | {link} |")
+    return "\n".join(lines)
+
+
 GENERATED = {
+    "security.md": attacks,
     "trace.md": trace_kinds,
     "tcp.md": state_diagram,
     "options.md": option_table,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import re
@@ -27,6 +28,16 @@ _spec.loader.exec_module(generate)
 def test_what_is_drawn_from_the_code_is_up_to_date(name: str) -> None:
     """`python docs/generate.py` makes it so."""
     assert (ROOT / "docs" / name).read_text() == generate.rendered(name)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests/attacks").glob("test_*.py")), ids=lambda p: p.stem
+)
+def test_every_attack_says_what_broke_and_what_holds(path: Path) -> None:
+    said = ast.get_docstring(ast.parse(path.read_text())) or ""
+    assert re.match(r"[^\n]+, (19|20)\d\d\.\n\n", said)
+    assert "\nElsewhere: " in said
+    assert "\nHere: " in said
 
 
 def blocks(path: Path, language: str) -> list[str]:

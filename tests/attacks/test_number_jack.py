@@ -1,7 +1,8 @@
-"""NUMBER:JACK (CVE-2020-27213 and others), 2020; Mitnick did it in 1994.
+"""NUMBER:JACK (CVE-2020-27213 and others), 2020.
 
-Elsewhere: nine embedded stacks chose initial sequence numbers from a counter or a weak
-generator: who knew a few could guess the next, and reset, inject or spoof a connection.
+Elsewhere: Mitnick did it in 1994, and still nine embedded stacks chose initial sequence
+numbers from a counter or a weak generator: who knew a few could guess the next, and
+reset, inject or spoof a connection.
 
 Here: RFC 6528: a keyed hash of the addresses and ports, plus a clock: numbers of other
 connections tell nothing. Timestamps start at a keyed offset as well.

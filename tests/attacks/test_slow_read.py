@@ -1,4 +1,4 @@
-"""Slow read (Shekyan), 2012; with Slowloris and its kind.
+"""Slow read and its kind (Shekyan), 2012.
 
 Elsewhere: clients that open their window a few bytes at a time hold a server's threads
 and send buffers for hours, or draw a packet for every byte from it.

@@ -9,7 +9,7 @@ cleanly, and the tables are empty.
 
 from __future__ import annotations
 
-from hypothesis import given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from sansio_net.entropy import Entropy
@@ -24,7 +24,7 @@ from .meddler import HABITS, Meddler
 
 ends = st.integers(0, 1)
 moments = st.one_of(
-    st.tuples(st.just("wait"), ends, st.integers(0, 300 * MILLISECOND)),
+    st.tuples(st.just("wait"), ends, st.integers(5 * MILLISECOND, SECOND)),
     st.tuples(st.just("wait"), ends, st.integers(0, 20 * SECOND)),
     st.tuples(st.just("send"), ends, st.sampled_from([1, 1000, 20_000, 60_000])),
     st.tuples(st.just("send"), ends, st.sampled_from([1, 1000, 20_000, 60_000])),
@@ -32,6 +32,7 @@ moments = st.one_of(
     st.tuples(st.just("lazy"), ends, st.just(0)),
     st.tuples(st.just("eager"), ends, st.just(0)),
 )
+amounts = st.sampled_from([60_000, 20_000, 3000, 0])
 near_wrap = st.one_of(st.integers(-70_000, 10), st.integers(0, 2**32 - 1))
 habits = st.frozensets(st.sampled_from(HABITS), max_size=4)
 SLACK = SECOND
@@ -124,9 +125,9 @@ def finish_without_stall(talk: Talk, latency: int) -> None:
     stamps=st.tuples(near_wrap, near_wrap),
     simultaneous=st.booleans(),
     gso_max=st.sampled_from([0, 0, 65535]),
-    script=st.lists(moments, max_size=20),
+    amounts=st.tuples(amounts, amounts),
+    script=st.lists(moments, min_size=2, max_size=20),
 )
-@settings(max_examples=-(-settings().max_examples * 2 // 3))
 def test_all_arrives_once_the_network_behaves(
     seed: int,
     bad: Conditions,
@@ -138,6 +139,7 @@ def test_all_arrives_once_the_network_behaves(
     stamps: tuple[int, int],
     simultaneous: bool,
     gso_max: int,
+    amounts: tuple[int, int],
     script: list[tuple[str, int, int]],
 ) -> None:
     link = Meddler(Entropy.of(seed), habits)
@@ -146,6 +148,9 @@ def test_all_arrives_once_the_network_behaves(
     link.set(corruption=corruption, ecn_threshold=marks)
     talk = open_talk(seed, link, options, iss, stamps, simultaneous, gso_max)
     try:
+        talk.pair.run_for(4 * SECOND)
+        for end in (0, 1):
+            play(talk, "send", end, amounts[end])
         for moment in script:
             play(talk, *moment)
             talk.check_prefixes()
