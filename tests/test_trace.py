@@ -68,6 +68,6 @@ def noted() -> Iterator[tuple[str, int, str]]:
 def test_every_kind_is_known_and_its_values_have_names() -> None:
     """Whoever notes another kind adds it to `KINDS`; docs/trace.md is drawn anew."""
     found = list(noted())
-    assert {kind for kind, _, _ in found} <= set(KINDS)
+    assert {kind for kind, _, _ in found} == set(KINDS)
     for kind, n_values, path in found:
         assert n_values <= len(KINDS[kind][0].split()), (kind, path)

@@ -16,7 +16,7 @@ from .arming import arm_reordering, first_text, rearm, stop_probing
 from .detection import DUP_THRESHOLD
 from .ecn import window_reduced
 from .events import SPACE
-from .mtu import probe_acknowledged, probe_at, probe_lost
+from .mtu import probe_acknowledged, probe_at, probe_lost, window_fell
 from .phase import CWR, FAST, OPEN, TIMEOUT, Phase
 from .scoreboard import NEVER, Scoreboard
 from .segment import Segment
@@ -119,6 +119,7 @@ def take_ack(
         recovery.on_ack(sample, newly, duplicate, mss, dsack_end, srtt, conn.congestion)
         if recovery.reductions != reductions:
             window_reduced(conn)
+            window_fell(conn, now)
     _tell_congestion(conn, board, phase, newly)
     if newly and conn.path is not None and conn.path.search is not None:
         probe_acknowledged(conn, conn.path.search, now)

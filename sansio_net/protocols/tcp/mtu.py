@@ -20,6 +20,9 @@ from .timers import PATH
 if TYPE_CHECKING:
     from .connection import Connection
 
+WAIT: Final = -1
+"""A probe is to be the next to leave, as soon as there is room for it."""
+
 PATH_OPTIONS: Final = frozenset(("pmtud", "plpmtud"))
 
 FOLLOWERS: Final = 3
@@ -213,7 +216,13 @@ def _time_out_of_search(conn: Connection, search: Search, now: int) -> None:
         _rest_if_found(conn, search, now)
     else:
         search.inconclusive()
-    fallback = search.loss(una)
+    window_fell(conn, now)
+
+
+def window_fell(conn: Connection, now: int) -> None:
+    """For a loss: of a size on trial (RFC 4821 7.8)?"""
+    search = conn.path.search if conn.path is not None else None
+    fallback = search.loss(conn.sender.snd_una) if search is not None else 0
     if fallback:
         _note(conn, now, fallback, "unverified")
         set_mtu(conn, fallback)
@@ -261,7 +270,11 @@ def _full_stop(conn: Connection, now: int) -> None:
 
 
 def probe_size(conn: Connection, search: Search, room: int, now: int) -> int:
-    """The packet size of a probe that may leave now; 0: none (RFC 4821 7.4)."""
+    """The packet size of a probe that may leave now, or WAIT; 0: none (RFC 4821 7.4).
+
+    Text that left a segment for each ACK would never leave room in cwnd for a larger
+    one, so it waits for that: ACKs of what is in flight make it.
+    """
     sender = conn.sender
     if search.size or search.converged or now < search.not_before:
         return 0
@@ -270,8 +283,11 @@ def probe_size(conn: Connection, search: Search, room: int, now: int) -> int:
     size = search.next_size()
     needed = size + FOLLOWERS * sender.mss
     window = sender.snd_una + sender.snd_wnd - sender.snd_nxt
-    if needed > min(room, window, sender.queue_end - sender.snd_nxt):
+    waiting = sender.queue_end - sender.snd_nxt
+    if needed > min(conn.congestion.cwnd, window, waiting):
         return 0
+    if size > room:
+        return WAIT if sender.in_flight else 0
     return size
 
 

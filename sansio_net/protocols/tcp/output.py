@@ -18,7 +18,7 @@ from .ecn import mark_text, syn_flags
 from .handshake import TIMESTAMPS_SIZE, headers_size, offer, our_mss
 from .header import clock, options_of, segment, stamps
 from .lifecycle import choose_iss
-from .mtu import probe_sent, probe_size
+from .mtu import WAIT, probe_sent, probe_size
 from .pacer import Pacer
 from .phase import FAST, OPEN
 from .plpmtud import Search
@@ -257,9 +257,9 @@ def _new_text(conn: Connection, now: int) -> Packet | None:
     if conn.recovery.holds:
         room = min(room, conn.recovery.prefers_new)
     if conn.path is not None and conn.path.search is not None:
-        packet = _mtu_probe(conn, conn.path.search, room, now)
-        if packet is not None:
-            return packet
+        probe = probe_size(conn, conn.path.search, room, now)
+        if probe:
+            return _mtu_probe(conn, conn.path.search, probe, now)
     size = sender.sendable(room, conn.options.nodelay)
     # a FIN alone takes a number, so a place in the window
     open_for_fin = not waiting and sender.snd_una + sender.snd_wnd > sender.snd_nxt
@@ -281,10 +281,9 @@ def _new_text(conn: Connection, now: int) -> Packet | None:
     return _text(conn, now, sender.snd_nxt, size, mss, options, None)
 
 
-def _mtu_probe(conn: Connection, search: Search, room: int, now: int) -> Packet | None:
+def _mtu_probe(conn: Connection, search: Search, size: int, now: int) -> Packet | None:
     """New text in a segment larger than the others (RFC 4821 7.5, 10.1)."""
-    size = probe_size(conn, search, room, now)
-    if not size:
+    if size == WAIT:
         return None
     options = options_of(conn, now)
     text = size - headers_size(conn.laddr) - len(options)
