@@ -9,7 +9,7 @@ from sansio_net.packet import Buffer
 
 SKIPPED = (
     *("listener", "isn", "options", "counters", "trace", "armed", "notified"),
-    "traffic",  # counted before the two paths part
+    *("segs_in", "data_segs_in", "text_at"),  # counted before the two paths part
 )
 """What is no variable of the connection's own."""
 

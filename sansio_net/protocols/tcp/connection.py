@@ -74,7 +74,6 @@ from .seq import MASK
 from .states import OWES_BARE_RST, OWES_SYN, TRANSITIONS, State
 from .time_wait import TimeWaitRecord
 from .timers import Timers
-from .traffic import Traffic
 
 if TYPE_CHECKING:
     from .listener import Listener
@@ -89,11 +88,14 @@ class Connection:
         "agreed",
         "armed",
         "bare_rst_seq",
+        "bytes_retrans",
         "challenges",
         "clock",
         "closed",
         "congestion",
         "counters",
+        "data_segs_in",
+        "data_segs_out",
         "done",
         "ecn",
         "ect",
@@ -135,15 +137,18 @@ class Connection:
         "retransmits",
         "rport",
         "rtt",
+        "segs_in",
+        "segs_out",
         "sender",
         "soft_error",
         "stalled_una",
         "state",
         "suspicious",
+        "text_at",
         "time_wait",
         "timers",
+        "total_retrans",
         "trace",
-        "traffic",
         "ts_offset",
     )
 
@@ -222,7 +227,10 @@ class Connection:
         self.clock = 0  # the last `now`, for the trace of verbs
         self.last_sent_at = 0
         self.heard_at = 0
-        self.traffic = Traffic()
+        # what `info` tells and nothing else asks
+        self.segs_in = self.segs_out = self.data_segs_in = self.data_segs_out = 0
+        self.total_retrans = self.bytes_retrans = 0
+        self.text_at = 0  # when text last arrived
         self.isn_floor: int | None = None
         self.challenges: ChallengeLimit | None = None
         self.orphans: Orphans | None = None
@@ -388,11 +396,10 @@ class Connection:
         `ecn`: the two bits of the IP header.
         """
         self.clock = now
-        traffic = self.traffic
-        traffic.segs_in += cuts
+        self.segs_in += cuts
         if body:
-            traffic.data_segs_in += cuts
-            traffic.text_at = now
+            self.data_segs_in += cuts
+            self.text_at = now
         if (
             self.state is not ESTABLISHED
             or ecn == CE
@@ -478,8 +485,8 @@ class Connection:
     def note_retransmission(
         self, now: int, seq: int, size: int, reason: str, segments: int = 1
     ) -> None:
-        self.traffic.total_retrans += max(segments, 1)
-        self.traffic.bytes_retrans += size
+        self.total_retrans += max(segments, 1)
+        self.bytes_retrans += size
         if self.counters is not None:
             self.counters.count("tcp.retransmitted", max(segments, 1))
         self.note(now, "tcp.retransmit", seq & MASK, size, reason)

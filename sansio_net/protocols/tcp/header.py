@@ -82,9 +82,9 @@ def segment(
         ack = 0
         wnd = min(receiver.limit, 0xFFFF) if flags & SYN else 0
     cuts = -(-size // gso_size) if gso_size else 1
-    conn.traffic.segs_out += cuts
+    conn.segs_out += cuts
     if size:
-        conn.traffic.data_segs_out += cuts
+        conn.data_segs_out += cuts
     length = 20 + len(options)
     total = conn.pseudo + length + size
     head = HEADER.pack(

@@ -56,7 +56,7 @@ class TcpInfo:
     """In flight: SND.NXT - SND.UNA."""
     sacked: int = 0
     lost: int = 0
-    """Known lost and not sent again."""
+    """Called lost and not delivered since, sent again or not."""
     retrans: int = 0
     """Sent again and neither acknowledged nor lost again."""
     rtt: int = 0
@@ -133,6 +133,7 @@ def _stance(info: TcpInfo, conn: Connection) -> None:
     info.snd_wscale, info.rcv_wscale = conn.sender.wscale, conn.receiver.wscale
     info.wscale = info.snd_wscale > 0 or info.rcv_wscale > 0
     info.rto, info.rtt, info.rttvar = rtt.rto, rtt.srtt, rtt.rttvar
+    info.min_rtt = rtt.min_rtt
     info.ato = conn.options.delayed_ack
     info.pmtu = conn.mtu
     info.advmss = our_mss(conn.laddr, conn.link_mtu, conn.options)
@@ -142,7 +143,6 @@ def _sending(info: TcpInfo, conn: Connection) -> None:
     sender, congestion = conn.sender, conn.congestion
     info.snd_mss = sender.mss
     info.unacked = sender.in_flight
-    info.lost = conn.recovery.lost
     info.snd_cwnd = congestion.cwnd
     if congestion.ssthresh < INFINITE:
         info.snd_ssthresh = congestion.ssthresh
@@ -152,7 +152,8 @@ def _sending(info: TcpInfo, conn: Connection) -> None:
     if board is not None:
         info.delivery_rate = board.sample.rate
         info.app_limited = board.sample.app_limited
-        info.sacked, info.retrans = board.sacked, board.retransmitted
+        info.sacked, info.lost = board.sacked, board.lost
+        info.retrans = board.retransmitted
     info.reordering = conn.recovery.reordering
     info.send_queue = sender.queued
     if sender.queue is not None:
@@ -169,24 +170,24 @@ def _receiving(info: TcpInfo, conn: Connection) -> None:
     if receiver.reorder is not None:
         info.out_of_order = receiver.reorder.size
     info.urgent = receiver.urgent
-    info.last_data_recv = conn.traffic.text_at
+    info.last_data_recv = conn.text_at
     info.last_ack_recv = conn.heard_at
 
 
 def _counts(info: TcpInfo, conn: Connection) -> None:
-    sender, receiver, traffic = conn.sender, conn.receiver, conn.traffic
+    sender, receiver = conn.sender, conn.receiver
     # a FIN or SYN takes a number and is no text
     began = sender.iss + 1
     sent = min(max(sender.snd_nxt, began), sender.queue_end) - began
-    info.bytes_sent = sent + traffic.bytes_retrans
-    info.bytes_retrans = traffic.bytes_retrans
+    info.bytes_sent = sent + conn.bytes_retrans
+    info.bytes_retrans = conn.bytes_retrans
     info.bytes_acked = max(0, sender.snd_una - sender.iss)
     received = receiver.rcv_nxt - receiver.irs - 1 - receiver.fin_reached
     info.bytes_received = max(0, received)
-    info.segs_out, info.segs_in = traffic.segs_out, traffic.segs_in
-    info.data_segs_out = traffic.data_segs_out
-    info.data_segs_in = traffic.data_segs_in
-    info.total_retrans = traffic.total_retrans
+    info.segs_out, info.segs_in = conn.segs_out, conn.segs_in
+    info.data_segs_out = conn.data_segs_out
+    info.data_segs_in = conn.data_segs_in
+    info.total_retrans = conn.total_retrans
 
 
 # The words of ss --------------------------------------------------------------------
