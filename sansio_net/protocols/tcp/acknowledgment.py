@@ -123,7 +123,7 @@ def take_ack(
     _tell_congestion(conn, board, phase, newly)
     if newly and conn.path is not None and conn.path.search is not None:
         probe_acknowledged(conn, conn.path.search, now)
-    if recovery.phase is not phase:
+    if recovery.phase is not phase or recovery.undone:
         note_phase(conn, phase, now)
     note_window(conn, now)
     _arm(conn, board, newly, now)
@@ -254,13 +254,13 @@ def _count(conn: Connection, name: str) -> None:
 
 def note_phase(conn: Connection, before: Phase, now: int) -> None:
     """Loss recovery began or ended, or what it did was undone."""
-    if conn.trace is None:
-        return
     recovery, congestion = conn.recovery, conn.congestion
     window = congestion.cwnd, congestion.ssthresh
-    if recovery.undone and before in (FAST, TIMEOUT):
+    if recovery.undone:
         conn.note(now, "tcp.undo", recovery.undone, *window)
-    conn.note(now, "tcp.recovery", before.value, recovery.phase.value, *window)
+        recovery.undone = ""
+    if recovery.phase is not before:
+        conn.note(now, "tcp.recovery", before.value, recovery.phase.value, *window)
 
 
 def ecn_echo(conn: Connection, ack: int, now: int) -> bool:

@@ -212,7 +212,7 @@ def _tail_probe(conn: Connection, now: int) -> Packet | None:
         end = min(nxt, sender.queue_end)
         # as it was cut: the peer will say if it got this twice
         size = (end - last.start) % mss or mss
-        seq = max(last.start, min(end, nxt - 1) - size, sender.snd_una)
+        seq = max(last.start, end - size)
         packet = _text(conn, now, seq, nxt - seq, mss, options, "tail")
         tail.on_sent(nxt, True)
     conn.timers.stop(PROBE)

@@ -316,7 +316,7 @@ class Recovery:
             )
         if board.reordered and self.reordering < MAX_THRESHOLD:
             # Linux's measure: how far the latest was ahead of what came late
-            ahead = (board.fack - board.original) // mss + 1
+            ahead = -(-(board.fack - board.original) // mss)
             self.reordering = min(max(self.reordering, ahead), MAX_THRESHOLD)
 
     def note_duplicate(self, in_flight: int) -> None:

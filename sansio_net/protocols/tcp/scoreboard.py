@@ -415,9 +415,12 @@ class Scoreboard:
         return record.start, record.end
 
     def last_hole(self) -> tuple[int, int]:
-        """The highest range that is not SACKed (RFC 6675 4, NextSeg (4))."""
+        """The highest range that is not SACKed (RFC 6675 4, NextSeg (4)), unless it
+        went again already."""
         for record in reversed(self.records):
             if not record.sacked:
+                if record.retransmitted:
+                    break
                 return record.start, record.end
         return 0, 0
 
