@@ -214,15 +214,16 @@ def _time_out_of_search(conn: Connection, search: Search, now: int) -> None:
         # RFC 4821 7.6.3: nothing before it was lost, what follows may have been
         search.failed(now + 5 * _probe_interval(conn))
         _rest_if_found(conn, search, now)
-    else:
-        search.inconclusive()
     window_fell(conn, now)
 
 
 def window_fell(conn: Connection, now: int) -> None:
     """For a loss: of a size on trial (RFC 4821 7.8)?"""
     search = conn.path.search if conn.path is not None else None
-    fallback = search.loss(conn.sender.snd_una) if search is not None else 0
+    if search is None:
+        return
+    search.inconclusive()  # a probe that is in flight may be lost among others
+    fallback = search.loss(conn.sender.snd_una)
     if fallback:
         _note(conn, now, fallback, "unverified")
         set_mtu(conn, fallback)

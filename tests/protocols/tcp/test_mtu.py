@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sansio_net.counters import DropReason
+from sansio_net.protocols.tcp.mtu import window_fell
 from sansio_net.protocols.tcp.path import next_plateau
 from sansio_net.units import MILLISECOND, MINUTE
 
@@ -237,6 +238,20 @@ def test_not_where_its_loss_would_not_be_seen() -> None:
     talk = Talk.active(mss=1460, plpmtud="on")
     talk.conn.send(bytes(1460 + 3 * 1024 - 1))
     assert max(len(each.data) for each in talk.all_said()) == 1024
+
+
+def test_a_probe_lost_among_others_proves_nothing() -> None:
+    """RFC 4821 7.6.4."""
+    talk = Talk.active(mss=1460, plpmtud="on")
+    talk.conn.send(bytes(100_000))
+    talk.all_said()
+    path = talk.conn.path
+    assert path is not None
+    search = path.search
+    assert search is not None
+    assert search.size == 1500
+    window_fell(talk.conn, talk.now)
+    assert (search.size, search.low, search.high) == (0, 1064, 1500)
 
 
 def test_probing_is_switched_on_and_off() -> None:
