@@ -3,28 +3,31 @@
 Elsewhere: a receiver that acknowledged a segment in a hundred pieces, repeated ACKs, or
 acknowledged what had not come yet made the sender flood the network: "Daytona".
 
-Here: cwnd grows with bytes acknowledged, never with ACKs (RFC 3465); duplicates let no
-more leave than they say has arrived; an ACK beyond SND.NXT is refused and challenged.
+Here: cwnd grows with bytes acknowledged, never with ACKs (RFC 3465); a duplicate lets
+no more leave than it says has arrived, and nothing where SACK would say what; an ACK
+beyond SND.NXT is refused and challenged.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 from sansio_net.protocols.tcp.congestion import CONTROLLERS
 from sansio_net.units import MILLISECOND
 
-from .arena import Arena, Peer
+from .arena import Arena, Peer, Seen
 
 MSS = 1000
 IW = 10 * MSS
 
 
-def sending(congestion: str, size: int = 400_000) -> Peer:
+def sending(congestion: str, size: int = 400_000, **offered: Any) -> Peer:
     """A connection in slow start that has sent its initial window."""
     arena = Arena(congestion=congestion, send_buffer=1 << 20)
     arena.listen()
-    peer = Peer(arena).connect(mss=MSS)
+    peer = Peer(arena).connect(mss=MSS, **offered)
     arena.now += 100 * MILLISECOND
     peer.conn.send(bytes(size))
     first = peer.mine(arena.turn())
@@ -44,6 +47,37 @@ def test_ack_division(congestion: str) -> None:
         divider.say(".", ack=1 + n * MSS // 100)
     assert divider.conn.info().snd_cwnd <= honest.conn.info().snd_cwnd
     assert divider.heard <= honest.heard
+
+
+@controllers
+def test_dupack_spoofing(congestion: str) -> None:
+    """Three hundred duplicates: one recovery, one segment for each at most, and never
+    more than the window that the liar himself has offered."""
+    peer = sending(congestion)
+    sent: list[Seen] = []
+    for _ in range(300):
+        sent += peer.say(".", ack=1)
+    again = sum(len(one.data) for one in sent if one.seq <= IW)
+    assert len(sent) <= 300
+    assert max(one.seq + len(one.data) for one in sent) <= 1 + 65_535
+    assert again <= 2 * IW
+    assert peer.conn.congestion.cwnd <= 2 * IW
+    # and none of it made the window grow once they are over
+    peer.say(".", ack=peer.heard)
+    assert peer.conn.congestion.cwnd <= 2 * IW
+
+
+@controllers
+def test_dupack_spoofing_where_sack_was_agreed(congestion: str) -> None:
+    """A duplicate that does not say what arrived says nothing: fast retransmit, and no
+    new text beyond limited transmit."""
+    peer = sending(congestion, sack_permitted=True)
+    sent: list[Seen] = []
+    for _ in range(300):
+        sent += peer.say(".", ack=1)
+    fresh = sum(len(one.data) for one in sent if one.seq > IW)
+    assert fresh <= 2 * MSS
+    assert len(sent) <= 10
 
 
 @controllers
