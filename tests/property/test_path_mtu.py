@@ -146,3 +146,27 @@ def test_a_path_that_shrinks_and_grows_again(says: int | None) -> None:
     talk.pair.run_for(10 * SECOND)
     assert len(b.received) == 200_000
     assert a.conn.info().pmtu == 1500
+
+
+class Striped(Router):
+    """Two paths in turn, and one of them swallows what is large (RFC 4821 7.8)."""
+
+    turn = 0
+
+    def _forward(self, end: int, frame: bytes, now: int) -> None:
+        self.turn += 1
+        if len(frame) <= 1200 or self.turn % 2:
+            super()._forward(end, frame, now)
+
+
+def test_a_size_that_passes_half_of_the_time_is_given_up() -> None:
+    router = Striped(1, medium=Medium.IP, latency="5ms")
+    router.says = None
+    talk = conversation(router, 1, 0, plpmtud="on")
+    a, b = talk.sides
+    a.send(bytes(300_000))
+    talk.pair.run_for(60 * SECOND)
+    assert len(b.received) == 300_000
+    assert a.stack.counters()["tcp.pmtu_unverified"] >= 1
+    assert a.conn is not None
+    assert a.conn.info().pmtu < 1300  # perhaps on trial
