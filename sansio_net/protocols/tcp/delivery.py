@@ -39,7 +39,6 @@ class DeliveryRate:
 
     __slots__ = (
         "_app_limited",
-        "_first_sent_at",
         "_prior_at",
         "_prior_delivered",
         "_send_elapsed",

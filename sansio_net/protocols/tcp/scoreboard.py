@@ -463,7 +463,8 @@ class Scoreboard:
         kept = [records[i]]
         for record in records[i + 1 : j]:
             last = kept[-1]
-            again = not record.once and last.sent_at == record.sent_at
+            again = not (record.once or last.once)
+            again = again and last.sent_at == record.sent_at
             if (record.sacked or again) and last.alike(record):
                 last.end = record.end
                 last.once &= record.once
