@@ -193,18 +193,6 @@ _STAMPS: Final = (
 _ECN: Final = (
     not_done(
         "RFC 3168",
-        "6.1.2-3",
-        "An ECE ACK SHOULD NOT increase the window",
-        "what it acknowledges counts as with any other ACK, after the reduction",
-    ),
-    not_done(
-        "RFC 3168",
-        "6.1.1.1-2",
-        "A RST in answer to an ECN-setup SYN MAY be answered by a plain SYN",
-        "a RST is believed",
-    ),
-    not_done(
-        "RFC 3168",
         "6.1.2-5",
         "With cwnd of one segment ECE MUST reset the timer and nothing goes till then",
         "cwnd of one segment stays: a segment each round trip, as in Linux",
@@ -268,6 +256,56 @@ _PATH: Final = (
         "3-3",
         "Hosts SHOULD send the option, and adapt to the peer's",
         "the local half alone",
+    ),
+)
+
+_LOSS: Final = (
+    elsewhere(
+        "RFC 6675",
+        "4-9",
+        "The scoreboard SHOULD have Update, IsLost, SetPipe and NextSeg",
+        "sansio_net/protocols/tcp/scoreboard.py",
+        "tests/property/test_scoreboard.py",
+    ),
+    partly(
+        "RFC 6675",
+        "5-10",
+        "(C): SHOULD send while cwnd - pipe >= 1 SMSS",
+        "PRR says how much (RFC 6937), in the place of (4.2)'s halved cwnd at once",
+        "rfc6937/test_3_prr.py::test_half_as_much_leaves_as_arrives",
+    ),
+    elsewhere(
+        "RFC 6675",
+        "4-10",
+        "DupThresh is 3",
+        "rfc6675/test_4_scoreboard.py::test_three_discontiguous_sequences",
+        reason="and grows by the reordering seen, as in Linux",
+    ),
+    not_done(
+        "RFC 8985",
+        "8-1",
+        "SHOULD have one timer for RTO, reordering, PTO and probes",
+        "slots of one table; a probe's is stopped when the reordering timer is armed",
+    ),
+    elsewhere(
+        "RFC 8985",
+        "9.3-2",
+        "RECOMMENDED to use PRR with RACK-TLP",
+        "rfc6937/test_3_prr.py::test_half_as_much_leaves_as_arrives",
+    ),
+    elsewhere(
+        "RFC 8985",
+        "4-3",
+        "RECOMMENDED as an alternative to duplicate ACKs",
+        "rfc8985/test_6_rack.py::test_a_lost_retransmission",
+        reason="an option (`rack`); what the sweep said of it stands in tcp.md",
+    ),
+    elsewhere(
+        "RFC 6582",
+        "4-1",
+        "Duplicates after a time-out may be told apart by heuristics",
+        "rfc5682/test_2_frto.py::test_a_duplicate_second",
+        reason="F-RTO and timestamps do it (RFC 5682, 4015)",
     ),
 )
 
@@ -461,4 +499,6 @@ _HOSTS: Final = (
     ),
 )
 
-ROWS: Final = _TCP + _OTHERS + _PATH + _ECN + _CONGESTION + _TIMER + _STAMPS + _HOSTS
+ROWS: Final = (
+    _TCP + _OTHERS + _LOSS + _PATH + _ECN + _CONGESTION + _TIMER + _STAMPS + _HOSTS
+)

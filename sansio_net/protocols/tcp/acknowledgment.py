@@ -6,7 +6,7 @@ RFC 9293 3.10.7.4, fifth; RFC 5681 2 and 3.2, RFC 6298 5, RFC 7323 4.1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sansio_net.units import MILLISECOND
 from sansio_net.wire.tcp import ECE
@@ -25,6 +25,9 @@ from .timers import PERSIST, RETRANSMIT, USER
 
 if TYPE_CHECKING:
     from .connection import Connection
+
+REDUCING: Final = (FAST, CWR)
+"""Where PRR sets the window, and no ACK raises it (RFC 6937 3, RFC 3168 6.1.2)."""
 
 
 def syn_acknowledged(conn: Connection, seg: Segment, now: int) -> None:
@@ -218,7 +221,7 @@ def _tell_congestion(
     if congestion.owns_recovery:
         if sample.acked or sample.lost:
             congestion.on_ack(sample)
-    elif newly and sample.acked and before is not FAST and phase not in (FAST, CWR):
+    elif newly and sample.acked and before not in REDUCING and phase not in REDUCING:
         congestion.on_ack(sample)
 
 

@@ -186,7 +186,7 @@ def _hole(conn: Connection, now: int) -> Packet | None:
         return None
     if conn.congestion.pacing_rate and not _paced(conn, mss, now):
         return None
-    seq, end = recovery.next_hole(mss)
+    seq, end = recovery.next_hole(sender.snd_una, mss)
     if seq == end or end > sender.snd_una + sender.snd_wnd:
         return None
     return _text(conn, now, seq, end - seq, mss, options, "rescue")

@@ -51,7 +51,7 @@ class Recovery:
         "reductions",
         "reorder_at",
         "reordering",
-        "rescued",
+        "rescue_rxt",
         "sack",
         "scoreboard",
         "tail",
@@ -72,7 +72,7 @@ class Recovery:
         self.reason = ""  # why what is lost goes again, for the trace
         self.urgent = False  # the first lost segment goes whatever cwnd says
         self.partial_acks = 0
-        self.rescued = False  # RFC 6675 4, NextSeg (4), once
+        self.rescue_rxt = 0  # RFC 6675 4, NextSeg (4): not before this is acknowledged
         # RFC 5682: so many bytes of new text, and nothing lost until the next ACK
         self.holds = False
         self.prefers_new = 0
@@ -154,7 +154,7 @@ class Recovery:
         if self.undo is not None:
             self.undo.on_resent(size, now)
 
-    def next_hole(self, mss: int) -> tuple[int, int]:
+    def next_hole(self, una: int, mss: int) -> tuple[int, int]:
         """RFC 6675 4, NextSeg (3) and (4): not called lost, but nothing else can go."""
         board = self.scoreboard
         if board is None or self.phase is not FAST or not self.sack:
@@ -162,10 +162,10 @@ class Recovery:
         if self.rack is not None:
             return 0, 0  # RACK's timer and the tail probe do this
         start, end = board.next_hole()
-        if start == end and not self.rescued:
+        if start == end and una > self.rescue_rxt:
             start, end = board.last_hole()
             start = max(start, end - mss)
-            self.rescued = True
+            self.rescue_rxt = self.recovery_point
         return start, min(end, start + mss)
 
     # What is lost ---------------------------------------------------------------------
@@ -375,7 +375,7 @@ class Recovery:
             self._reduce(nxt - una)
         self.phase, self.recovery_point = FAST, nxt
         self.partial_acks = 0
-        self.rescued = False
+        self.rescue_rxt = una  # (4.3): once per recovery, and not at once
         self.reason = "fast"
         self.urgent = True
         if self.tail is not None:
@@ -467,6 +467,8 @@ class Recovery:
                 self.recovery_point = nxt
                 self.holds, self.prefers_new = True, 2 * mss
                 return
+            elif duplicate and not self.sack:
+                self._frto = False  # 2.1 (2a)
         if recovered:
             self._leave(nxt - una)
 

@@ -41,6 +41,15 @@ def test_an_echo_brings_the_window_down() -> None:
     assert {seen.header.flags & 0x80 for seen in t.sent()} <= {0}
 
 
+@requirement(RFC, "6.1.2-3", "An ECE ACK SHOULD NOT increase the window")
+def test_an_echo_never_brings_it_up() -> None:
+    t = agreed(initial_window=2)
+    t.conn.send(bytes(10_000))
+    assert len(t.sent()) == 2
+    t.peer("E.", ack=2001)
+    assert t.conn.congestion.cwnd <= 2000
+
+
 @requirement(RFC, "6.1.2-4", "No more than one reaction for a window of data")
 def test_once_a_window() -> None:
     t = agreed()
