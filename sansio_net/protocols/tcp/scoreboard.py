@@ -15,9 +15,11 @@ from .sent import Sent, is_current
 if TYPE_CHECKING:
     from .delivery import DeliveryRate
 
-MAX_RECORDS: Final = 2048
+MAX_RECORDS: Final = 16_384
 """Beyond, text is recorded with what left before it, and SACKs that would cut a record
-are not heard: many holes in tiny segments cost no more (CVE-2019-11477 to 11479)."""
+are not heard: many holes in tiny segments cost no more (CVE-2019-11477 to 11479).
+A queue that overflows leaves every other segment lost, and a path of 100 Mbit/s and
+300 ms holds 10 000 of them with its queue."""
 
 NEVER: Final = -1
 
