@@ -163,6 +163,7 @@ def _take_sack(
     )
     if twice and una - sender.max_snd_wnd <= start < end <= nxt:
         dsack_end = end
+        conn.dsack_dups += 1
         _count(conn, "tcp.dsack_received")
         if recovery.undo is not None:
             recovery.undo.on_dsack(start, end)

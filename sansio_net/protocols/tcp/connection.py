@@ -97,6 +97,7 @@ class Connection:
         "data_segs_in",
         "data_segs_out",
         "done",
+        "dsack_dups",
         "ecn",
         "ect",
         "error",
@@ -229,7 +230,7 @@ class Connection:
         self.heard_at = 0
         # what `info` tells and nothing else asks
         self.segs_in = self.segs_out = self.data_segs_in = self.data_segs_out = 0
-        self.total_retrans = self.bytes_retrans = 0
+        self.total_retrans = self.bytes_retrans = self.dsack_dups = 0
         self.text_at = 0  # when text last arrived
         self.isn_floor: int | None = None
         self.challenges: ChallengeLimit | None = None

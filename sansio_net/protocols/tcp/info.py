@@ -95,6 +95,8 @@ class TcpInfo:
     data_segs_in: int = 0
     total_retrans: int = 0
     """Segments sent again."""
+    dsack_dups: int = 0
+    """Segments that the peer says it got twice (RFC 2883)."""
     notsent_bytes: int = 0
     receive_queue: int = 0
     """What `recv` would give: ss's Recv-Q."""
@@ -166,6 +168,8 @@ def _receiving(info: TcpInfo, conn: Connection) -> None:
     info.rcv_mss = receiver.mss
     info.rcv_wnd = max(0, receiver.rcv_adv - receiver.rcv_nxt)
     info.rcv_space = receiver.limit
+    if receiver.drain is not None:
+        info.rcv_rtt = receiver.drain.rtt
     info.receive_queue = receiver.pending
     if receiver.reorder is not None:
         info.out_of_order = receiver.reorder.size
@@ -187,7 +191,7 @@ def _counts(info: TcpInfo, conn: Connection) -> None:
     info.segs_out, info.segs_in = conn.segs_out, conn.segs_in
     info.data_segs_out = conn.data_segs_out
     info.data_segs_in = conn.data_segs_in
-    info.total_retrans = conn.total_retrans
+    info.total_retrans, info.dsack_dups = conn.total_retrans, conn.dsack_dups
 
 
 # The words of ss --------------------------------------------------------------------
@@ -231,6 +235,7 @@ def format_info(info: TcpInfo, now: int, *, numeric: bool = False) -> str:
         *_retransmissions(info),
         *_some("lost", -(-info.lost // mss)),
         *_some("sacked", -(-info.sacked // mss)),
+        *_some("dsack_dups", info.dsack_dups),
         *((f"reordering:{info.reordering}",) if info.reordering != 3 else ()),
         *((f"rcv_rtt:{_ms(info.rcv_rtt)}",) if info.rcv_rtt else ()),
         *_some("rcv_space", info.rcv_space),
