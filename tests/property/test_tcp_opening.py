@@ -6,9 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sansio_net.entropy import Entropy
-from sansio_net.packet import Packet
+from sansio_net.packet import Capabilities, Packet
 from sansio_net.protocols.tcp import Connection, IsnGenerator, Listener, TcpOptions
 from sansio_net.protocols.tcp.cookies import MSS4, MSS6, SLOT, SynCookies
+from sansio_net.stack import (
+    Closed,
+    ConnectionLost,
+    DataReceived,
+    EofReceived,
+    Event,
+    Stack,
+    StackConfig,
+)
+from sansio_net.testing import Conditions, Link, Pair
+from sansio_net.testing.strategies import conditions, seeds
+from sansio_net.units import SECOND
 from sansio_net.wire.tcp import ACK, SYN, parse_tcp
 from sansio_net.wire.tcp_options import build_tcp_options, parse_tcp_options
 
@@ -122,3 +134,91 @@ def test_the_right_numbers_are_as_rare_as_is_said() -> None:
         if COOKIES.check(*place, 7, cookie & ~0xFFF | low, SLOT) is not None
     ]
     assert right == [cookie & 0xFFF]
+
+
+class Client:
+    """Requests one after another, each given to `send` before its SYN leaves."""
+
+    def __init__(self, stack: Stack, requests: list[bytes]) -> None:
+        self.stack = stack
+        self.left = list(requests)
+        self.said: list[tuple[bytes, bytearray, str]] = []
+        self.next()
+
+    def next(self) -> None:
+        if self.left:
+            request = self.left.pop(0)
+            self.conn = self.stack.tcp_connect(("10.0.0.2", 80))
+            self.said.append((request, bytearray(), ""))
+            assert self.conn.send(request) == len(request)
+            self.conn.shutdown()
+
+    def __call__(self, events: list[Event], now: int) -> None:
+        for event in events:
+            if isinstance(event, DataReceived | EofReceived):
+                self.said[-1][1].extend(event.conn.recv(1 << 20) or b"")
+            elif isinstance(event, Closed | ConnectionLost):
+                request, answer, _ = self.said[-1]
+                self.said[-1] = (request, answer, type(event).__name__)
+                self.next()
+
+
+def echo(events: list[Event], now: int) -> None:
+    for event in events:
+        if isinstance(event, DataReceived):
+            event.conn.send(event.conn.recv(1 << 20) or b"")
+        elif isinstance(event, EofReceived):
+            event.conn.shutdown()
+
+
+@given(
+    seeds(),
+    conditions(max_loss=100_000),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(["full", "always"]),
+    st.sampled_from([0, 1, 1024]),
+    st.lists(st.integers(1, 4000), min_size=1, max_size=4),
+)
+def test_requests_are_answered_however_they_are_opened(
+    seed: int,
+    bad: Conditions,
+    here_fast: bool,
+    there_fast: bool,
+    stamps: bool,
+    cookies: str,
+    half_open: int,
+    sizes: list[int],
+) -> None:
+    """Exactly the answer, or an error; on a link that keeps its packets the answer."""
+    data = Entropy.of(seed)
+    hosts = []
+    for number, fast in ((1, here_fast), (2, there_fast)):
+        options = TcpOptions(
+            fast_open=fast,
+            timestamps=stamps,
+            syn_cookies=cookies,
+            max_half_open=half_open,
+        )
+        stack = Stack(StackConfig(tcp=options), data.bytes(32))
+        stack.add_interface(
+            addresses=[f"10.0.0.{number}/24"], capabilities=Capabilities(mtu=1500)
+        )
+        hosts.append(stack)
+    link = Link(seed)
+    for name in Conditions.__slots__:
+        link.set(None, **{name: getattr(bad, name)})
+    hosts[1].tcp_listen(("", 80))
+    client = Client(hosts[0], [data.bytes(size) for size in sizes])
+    pair = Pair(hosts[0], hosts[1], link, app_a=client, app_b=echo)
+    pair.run_for(8 * 3600 * SECOND)
+    assert not client.left
+    for request, answer, end in client.said:
+        if end == "Closed":
+            assert answer == request
+        else:
+            assert end == "ConnectionLost"
+            assert request.startswith(bytes(answer))
+            assert bad.loss or bad.reordering or bad.duplication
+    assert not hosts[0].connections()
