@@ -55,7 +55,7 @@ PUBLIC: dict[str, str] = {
     "sansio_net.protocols.tcp": """
         TRANSITIONS Accepted Closed Connected Connection ConnectionLost DataReceived
         EofReceived IsnGenerator Listener SpaceFreed Stalled State TcpEvent TcpInfo
-        TcpOptions TimeWaitRecord TimeWaitTable reset_for
+        TcpOptions TimeWaitRecord TimeWaitTable format_info reset_for
     """,
 }
 

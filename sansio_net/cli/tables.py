@@ -5,7 +5,7 @@ Names of states and kinds are iproute2's; queues and addresses as `ss` counts th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
 from typing import Final, TypeAlias
@@ -35,31 +35,31 @@ ALL: Final = "all"
 _AGES: Final = ("last_data_sent", "last_data_recv", "last_ack_recv")
 
 
-def makers(stack: Stack, kinds: list[str], states: str, info: bool) -> list[Maker]:
-    """The rows that were asked for, UDP before TCP, by age; none is made yet.
+def makers(stack: Stack, kinds: list[str], states: str, info: bool) -> Iterator[Maker]:
+    """The rows that were asked for, UDP before TCP, by age; each made when it is its
+    turn: a stack may have many.
 
     `states`: "connected" leaves out what listens, begins or lingers, as ss does.
     """
-    made: list[Maker] = []
+    sockets, connections = stack.sockets(), stack.connections()
     if "udp" in kinds:
-        for socket in stack.sockets():
+        for socket in sockets:
             if isinstance(socket, UdpSocket) and _wanted(states, socket.peer is None):
-                made.append(partial(udp_row, socket))
+                yield partial(udp_row, socket)
     if "tcp" not in kinds:
-        return made
-    connections = stack.connections()
+        return
     if states != CONNECTED:
         waiting = _waiting(connections)
-        for socket in stack.sockets():
+        for socket in sockets:
             if isinstance(socket, Listener):
-                made.append(partial(listener_row, socket, waiting.get(socket.id, 0)))
+                yield partial(listener_row, socket, waiting.get(socket.id, 0))
     if states != LISTENING:
         for conn in connections:
             if states == ALL or conn.state is not State.SYN_RECEIVED:
-                made.append(partial(connection_row, conn, info))
+                yield partial(connection_row, conn, info)
     if states == ALL:
-        made += [partial(time_wait_row, each) for each in stack.time_wait.records()]
-    return made
+        for record in stack.time_wait.records():
+            yield partial(time_wait_row, record)
 
 
 def _waiting(connections: list[Connection]) -> dict[int, int]:

@@ -12,7 +12,7 @@ from .events import (
     Stalled,
     TcpEvent,
 )
-from .info import TcpInfo
+from .info import TcpInfo, format_info
 from .isn import IsnGenerator
 from .listener import Listener
 from .options import TcpOptions
@@ -39,5 +39,6 @@ __all__ = [
     "TcpOptions",
     "TimeWaitRecord",
     "TimeWaitTable",
+    "format_info",
     "reset_for",
 ]
