@@ -130,6 +130,7 @@ TITLES = {
     "RFC 6937": "Proportional Rate Reduction for TCP",
     "RFC 7323": "TCP Extensions for High Performance",
     "RFC 7413": "TCP Fast Open",
+    "RFC 8201": "Path MTU Discovery for IPv6",
     "RFC 8985": "The RACK-TLP Loss Detection Algorithm",
     "RFC 1122": "Requirements for hosts",
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sansio_net.addresses import pack_ip
 from sansio_net.wire.checksum import ones_sum, pseudo_sum
 from sansio_net.wire.icmp import build_icmp
-from sansio_net.wire.ipv4 import PROTO_ICMP, PROTO_TCP
+from sansio_net.wire.icmpv6 import MIN_MTU, build_icmpv6
+from sansio_net.wire.ipv4 import PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP
 from sansio_net.wire.tcp import TcpHeader, parse_tcp
 from sansio_net.wire.tcp_options import SegmentOptions, parse_tcp_options
 
@@ -71,8 +72,12 @@ class Seen:
 def quote(
     router: str, ours: str, packet: bytes, kind: int, code: int, mtu: int
 ) -> bytes:
-    """An ICMP error of a router about `packet`, with its first 28 bytes."""
-    assert len(pack_ip(router)) == 4, "IPv4 alone"
+    """An ICMP error of a router about `packet`: its first 28 bytes, or what fits."""
     rest = mtu.to_bytes(4, "big")
-    message = build_icmp(kind, code, rest, packet[:28])
-    return ip_packet(router, ours, PROTO_ICMP, message)
+    src, dst = pack_ip(router), pack_ip(ours)
+    if len(src) == 4:
+        message = build_icmp(kind, code, rest, packet[:28])
+        return ip_packet(src, dst, PROTO_ICMP, message)
+    body = packet[: MIN_MTU - 48]
+    message = build_icmpv6(kind, code, rest, body, src, dst)
+    return ip_packet(src, dst, PROTO_ICMPV6, message)

@@ -233,12 +233,6 @@ _OTHERS: Final = (
 )
 
 _PATH: Final = (
-    not_done(
-        "RFC 5927",
-        "7.2-4",
-        "Too Big: an MTU larger than what was sent is discarded",
-        "larger than what is in use; what was sent is not kept",
-    ),
     elsewhere(
         "RFC 4821",
         "7.6.4-1",
@@ -447,7 +441,13 @@ _HOSTS: Final = (
         f"{_HOST}test_a_segment_in_a_link_broadcast_is_dropped",
         reason="",
     ),
-    not_done(HOSTS, "3.3.7", "MAY support IGMP", "no multicast membership yet"),
+    elsewhere(
+        HOSTS,
+        "3.3.7",
+        "MAY support IGMP",
+        "tests/stack/test_groups.py::test_what_routers_are_told",
+        reason="",
+    ),
     elsewhere(
         HOSTS,
         "3.3.8",

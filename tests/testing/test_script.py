@@ -165,6 +165,11 @@ def test_a_router_speaks_of_what_was_seen() -> None:
     t.us("S")
     t.router(3, 3)
     assert t.happened() == ["ConnectionLost"]
+    t = Script(us="fd00::2/64", peer="fd00::1")
+    t.connect()
+    t.us("S")
+    t.router(1, 4)
+    assert t.happened() == ["ConnectionLost"]
 
 
 def test_everything_sent_can_be_taken_at_once() -> None:

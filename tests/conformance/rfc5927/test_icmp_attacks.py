@@ -85,3 +85,13 @@ def test_a_claim_that_progress_refutes() -> None:
     t.sent()
     t.wait(300 * MS)
     assert t.conn.info().pmtu == 1500
+
+
+@requirement(RFC, "7.2-4", "Too Big: an MTU larger than what was sent is discarded")
+def test_a_claim_that_cannot_be() -> None:
+    t = connected(mss=1460)
+    t.conn.send(bytes(100))
+    t.us("P.")
+    t.router(3, 4, mtu=1400)
+    t.wait(300 * MS)
+    assert t.conn.info().pmtu == 1500

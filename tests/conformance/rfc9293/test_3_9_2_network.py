@@ -10,7 +10,7 @@ from sansio_net.testing import Script
 from sansio_net.testing.craft import ip_packet, tcp_packet, tcp_segment
 from sansio_net.wire.ipv4 import PROTO_TCP
 from sansio_net.wire.tcp import ACK, PSH, SYN
-from tests.conformance.peers import MS, accepted, connected, lost
+from tests.conformance.peers import MS, accepted, connected, lost, plain
 from tests.conformance.requirements import requirement
 
 RFC = "RFC 9293"
@@ -113,6 +113,23 @@ def test_hard_errors_of_a_connection_that_stands_are_soft(kind: int, code: int) 
     t.us("P.")
     t.router(kind, code)
     assert t.conn.state is State.ESTABLISHED
+
+
+@requirement(RFC, "MUST-54", "MUST act on ICMP errors, directed to their connection")
+@requirement(RFC, "MUST-56", "MUST NOT abort on soft errors")
+@pytest.mark.parametrize(("kind", "code"), [(1, 0), (1, 3), (3, 0), (4, 0), (4, 1)])
+def test_soft_errors_of_icmpv6(kind: int, code: int) -> None:
+    t = Script(us="fd00::2/64", peer="fd00::1", options=plain(retries2=1))
+    t.connect()
+    t.us("S")
+    t.peer("S.")
+    t.us(".")
+    t.conn.send(b"x")
+    t.us("P.")
+    t.router(kind, code)
+    assert t.conn.state is State.ESTABLISHED
+    t.wait(1000 * MS)
+    assert isinstance(lost(t), Unreachable)
 
 
 # Addresses
