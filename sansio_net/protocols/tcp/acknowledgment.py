@@ -98,8 +98,9 @@ def take_ack(
     newly = ack - una
     phase = recovery.phase
     age = echo_age(conn, ts_val, ts_ecr, now)
+    plain = phase is OPEN and newly and not blocks and recovery.is_plain
     sample.now, sample.una, sample.nxt = now, ack, nxt
-    sample.in_flight = recovery.pipe(nxt - una)
+    sample.in_flight = nxt - una if plain else recovery.pipe(nxt - una)
     sample.limited = sender.cwnd_limited
     echo_at = NEVER if age is None else now - now % MILLISECOND - age + MILLISECOND - 1
     board.begin(now, conn.rtt.min_rtt, echo_at)
@@ -111,8 +112,12 @@ def take_ack(
         _advance(conn, ack)
     _measure(conn, board, age if newly else None, now)
     reductions = recovery.reductions
-    if phase is OPEN and newly and not blocks and recovery.is_plain:
+    if plain:
         recovery.dup_acks, recovery.advance = 0, newly
+        if recovery.rack is not None:
+            recovery.rack.on_ack(
+                board, ack, nxt, False, conn.rtt.min_rtt, conn.rtt.srtt
+            )
         sample.acked, sample.lost, sample.pipe = board.delivered, 0, nxt - ack
     else:
         srtt = conn.rtt.srtt
@@ -237,12 +242,12 @@ def _arm(conn: Connection, board: Scoreboard, newly: int, now: int) -> None:
                 timers.set(USER, now + conn.options.user_timeout)
             else:
                 timers.stop(USER)
+    if recovery.rack is not None:
+        arm_reordering(conn, now)
     if recovery.phase is OPEN:
         return
     if recovery.tail is not None and recovery.phase is not CWR:
         stop_probing(conn, now)
-    if recovery.rack is not None:
-        arm_reordering(conn, now)
     if board.reneged and sender.in_flight:
         # RFC 2018 8: the peer dropped what it SACKed, or is about to say more; Linux
         # gives it as long

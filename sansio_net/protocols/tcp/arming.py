@@ -14,7 +14,7 @@ from .delivery import DeliveryRate
 from .phase import CWR, OPEN
 from .scoreboard import NEVER, Scoreboard
 from .states import OWES_SYN, State
-from .tail import probe_timeout
+from .tail import TailProbe, probe_timeout
 from .timers import (
     CORK,
     FIN_WAIT_2,
@@ -53,21 +53,21 @@ def first_text(conn: Connection) -> Scoreboard:
 def await_ack(conn: Connection, now: int) -> None:
     """Something that the peer must acknowledge has left."""
     conn.last_sent_at = now
-    if conn.recovery.tail is not None and _probes(conn):
-        _arm_probe(conn, now)
+    tail = conn.recovery.tail
+    if tail is not None and (board := _probes(conn, tail)) is not None:
+        _arm_probe(conn, board, now)
     arm_retransmission(conn, now)
 
 
 def rearm(conn: Connection, now: int) -> None:
     """RFC 6298 (5.2) and (5.3): something new was acknowledged."""
-    timers = conn.timers
+    timers, tail = conn.timers, conn.recovery.tail
     if conn.sender.snd_una == conn.sender.snd_nxt:
         timers.stop(RETRANSMIT)
         timers.stop(PROBE)
         timers.stop(REORDER)
-    elif conn.recovery.tail is not None and _probes(conn):
-        timers.stop(RETRANSMIT)
-        _arm_probe(conn, now)
+    elif tail is not None and (board := _probes(conn, tail)) is not None:
+        _arm_probe(conn, board, now)
     else:
         timers.stop(PROBE)
         timers.set(RETRANSMIT, now + conn.rtt.rto)
@@ -90,34 +90,37 @@ def stop_probing(conn: Connection, now: int) -> None:
         timers.set(RETRANSMIT, now + conn.rtt.rto)
 
 
-def _probes(conn: Connection) -> bool:
+def _probes(conn: Connection, tail: TailProbe) -> Scoreboard | None:
     """Does a probe come before the RTO (RFC 8985 7.2)? One of the two runs."""
     recovery, sender = conn.recovery, conn.sender
-    tail, board = recovery.tail, recovery.scoreboard
-    return (
-        tail is not None
-        and board is not None
-        and (recovery.phase is OPEN or recovery.phase is CWR)
-        and not board.sacked
-        and not board.waiting
-        and tail.may_probe
-        and conn.options.tail_loss_probe
-        and not conn.probing
-        and sender.snd_wnd > 0
-        and sender.snd_una < sender.snd_nxt
-        and not conn.retransmits
-    )
+    board, phase = recovery.scoreboard, recovery.phase
+    if (
+        board is None
+        or (phase is not OPEN and phase is not CWR)
+        or board.sacked
+        or board.waiting
+        or not tail.timed
+        or tail.end != NEVER
+        or conn.probing
+        or conn.retransmits
+        or not sender.snd_wnd
+        or sender.snd_una == sender.snd_nxt
+        or not conn.options.tail_loss_probe
+    ):
+        return None
+    return board
 
 
-def _arm_probe(conn: Connection, now: int) -> None:
-    sender, rtt, board = conn.sender, conn.rtt, conn.recovery.scoreboard
-    assert board is not None
+def _arm_probe(conn: Connection, board: Scoreboard, now: int) -> None:
+    sender, rtt, timers = conn.sender, conn.rtt, conn.timers
     one = sender.snd_nxt - sender.snd_una <= sender.mss
-    at = now + probe_timeout(rtt.srtt, one, conn.options.min_rto, SECOND)
+    at = now + probe_timeout(rtt.srtt, one, conn.options.min_rto)
     # never later than the RTO, which ran from the first that is not acknowledged
-    expires_at = max(board.records[0].sent_at, now - rtt.rto) + rtt.rto
-    conn.timers.stop(RETRANSMIT)
-    conn.timers.set(PROBE, max(min(at, expires_at), now + 1))
+    expires_at = board.records[0].sent_at + rtt.rto
+    if at > expires_at:
+        at = expires_at if expires_at > now else now + 1
+    timers.stop(RETRANSMIT)
+    timers.set(PROBE, at)
 
 
 def arm_retransmission(conn: Connection, now: int) -> None:

@@ -485,9 +485,8 @@ class Recovery:
         board, tail = self.scoreboard, self.tail
         return (
             board is not None
-            and not (board.sacked or board.lost or self.left)
+            and not (board.sacked or board.lost or board.retransmitted or self.left)
             and (tail is None or tail.end == NEVER)
-            and self.rack is None
         )
 
     @property

@@ -102,11 +102,13 @@ class RttEstimator:
                 # an ACK for every second segment
                 self._weight = 8 * max(-(-(nxt - ack) // (2 * mss)), 1)
                 self.rttvar = 0
-            var = base + (abs(srtt - rtt) - base) // 4
+            off = rtt - srtt
+            var = base + ((off if off > 0 else -off) - base) // 4
             if var > self.rttvar:
                 self.rttvar = var
-            self.srtt = max(srtt + (rtt - srtt) // self._weight, 1)
-        rto = self.srtt + max(GRANULARITY, 4 * self.rttvar)
+            self.srtt = srtt + off // self._weight or 1
+        var = 4 * self.rttvar
+        rto = self.srtt + (var if var > GRANULARITY else GRANULARITY)
         self.base = min(max(rto, self._min), self._max)
         self.backoff = 0
         if rtt <= self.min_rtt or now >= self._min_until:

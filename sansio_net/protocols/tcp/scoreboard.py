@@ -160,8 +160,17 @@ class Scoreboard:
 
     def acknowledge(self, ack: int) -> None:
         """Everything before `ack` has arrived."""
-        n = 0
-        for record in self.records:
+        records, n = self.records, 0
+        if records and self.rate is None and not (self.islands or self.lost):
+            record = records[0]
+            if record.start < ack < record.end and record.once:
+                # the usual one: in order, of a record that left once
+                start = self.original = record.start
+                self.first_at = self.last_at = self.newest_at = record.sent_at
+                self.delivered = ack - start
+                self.newest_end = record.start = self.fack = ack
+                return
+        for record in records:
             end = record.end
             if end > ack:
                 if record.start < ack:
@@ -172,7 +181,7 @@ class Scoreboard:
             record.start = end
             n += 1
         if n:
-            del self.records[:n]
+            del records[:n]
         islands = self.islands
         while islands and islands[0].end <= ack:
             del islands[0]

@@ -5,7 +5,14 @@ RFC 8985 7.
 
 from __future__ import annotations
 
+from typing import Final
+
+from sansio_net.units import MILLISECOND, SECOND
+
 from .scoreboard import NEVER
+
+_SLACK: Final = 2 * MILLISECOND
+"""Linux's least time-out: no probe because an ACK is a little late."""
 
 
 class TailProbe:
@@ -49,12 +56,11 @@ class TailProbe:
         return False
 
 
-def probe_timeout(srtt: int, one: bool, max_ack_delay: int, without: int) -> int:
+def probe_timeout(srtt: int, one: bool, max_ack_delay: int) -> int:
     """How long after the last transmission (7.2, TLP_calc_PTO).
 
-    one: a single segment is in flight, whose ACK may be delayed. without: what holds
-    while there is no sample.
+    one: a single segment is in flight, whose ACK may be delayed.
     """
     if not srtt:
-        return without
-    return 2 * srtt + (max_ack_delay if one else 2_000_000)
+        return SECOND
+    return 2 * srtt + (max_ack_delay if one else _SLACK)

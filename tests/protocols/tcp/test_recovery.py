@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sansio_net.protocols.tcp.phase import CWR, DISORDER, FAST, OPEN, TIMEOUT
+from sansio_net.protocols.tcp.rtt import RttEstimator
 from sansio_net.units import MILLISECOND, SECOND
 
 from .dialogue import Talk
@@ -19,7 +20,7 @@ def flying(n: int = 10, *, more: int = 0, rtt: int = 100 * MS, **options: Any) -
     options.setdefault("initial_window", n)
     options.setdefault("congestion", "reno")
     talk = Talk.active(**options)
-    talk.conn.rtt.srtt = 0
+    talk.conn.rtt = RttEstimator(SECOND, 200 * MS, 120 * SECOND)
     talk.conn.rtt.sample(rtt, talk.now)
     talk.conn.send(bytes(n * 1000 + more))
     assert len(talk.all_said()) == n
