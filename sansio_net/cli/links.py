@@ -209,7 +209,9 @@ def open_stack(
             capabilities=device.capabilities,
         )
         if args.gateway:
-            stack.add_route("default", via=args.gateway)
+            # an IPv6 subnet is ours only once its address is known to be unique
+            only = nic if ":" in args.gateway else None
+            stack.add_route("default", via=args.gateway, nic=only)
     except BaseException:
         device.close()
         raise

@@ -128,3 +128,26 @@ def test_ss_says_what_was_found(far: Host, mtu: int, tmp_path: Path) -> None:
     common = [name for name in known if name in names]
     assert len(common) > 10
     assert [name for name in names if name in common] == common
+
+
+def test_packet_too_big_of_icmpv6(lab: Lab, tmp_path: Path) -> None:
+    """RFC 8201: the same where the family is IPv6."""
+    path = str(tmp_path / "up.sock")
+    router, far = lab.host("router"), lab.host("far")
+    lab.cable(router, "near", far, "eth0")
+    router.sysctl("net.ipv6.conf.all.forwarding", 1)
+    router.ip("address add fd09::1/64 dev near nodad")
+    router.ip("link set near mtu 1400")
+    far.ip("address add fd09::2/64 dev eth0 nodad")
+    far.ip("route add default via fd09::1 advmss 1440")
+    link = ["--link", "tap:tap0", "-a", "fd01::2/64", "--mac", OUR_MAC]
+    link += ["--host-address", "fd01::1/64", "-g", "fd01::1"]
+    router.up(*link, "--chargen", "19", "--control", path)
+    client = far.start("nc.openbsd", "fd01::2", "19", stdout=Path("/dev/null"))
+
+    def found() -> bool:
+        ask = ("python3", "-m", "sansio_net", "ss", "--json", "--control", path)
+        return any(row["info"]["pmtu"] == 1400 for row in json.loads(router.run(*ask)))
+
+    wait_for(found, "a path MTU of 1400")
+    client.stop()
