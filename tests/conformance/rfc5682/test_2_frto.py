@@ -94,6 +94,9 @@ def test_only_new_data_arrives() -> None:
     assert sent[0] == 1
     assert t.conn.congestion.cwnd <= 3000
     assert t.conn.info().ca_state == "loss"
+    # and nothing that arrives later makes it spurious again
+    sacked(t, 10, 5, una=1)
+    assert t.conn.info().ca_state == "loss"
 
 
 @requirement(RFC, "3.1-3", "SACK: SHOULD NOT be applied in loss recovery")
