@@ -283,6 +283,13 @@ _LOSS: Final = (
     ),
     elsewhere(
         "RFC 8985",
+        "9.2-1",
+        "RFC 6675's algorithm MUST NOT be used with RACK-TLP",
+        "sansio_net/protocols/tcp/detection.py",
+        reason="what is lost is either's to say, never both's",
+    ),
+    elsewhere(
+        "RFC 8985",
         "9.3-2",
         "RECOMMENDED to use PRR with RACK-TLP",
         "rfc6937/test_3_prr.py::test_half_as_much_leaves_as_arrives",
@@ -299,7 +306,7 @@ _LOSS: Final = (
         "4-1",
         "Duplicates after a time-out may be told apart by heuristics",
         "rfc5682/test_2_frto.py::test_a_duplicate_second",
-        reason="F-RTO and timestamps do it (RFC 5682, 4015)",
+        reason="by how far the ACK before advanced (4.1), and by F-RTO",
     ),
 )
 

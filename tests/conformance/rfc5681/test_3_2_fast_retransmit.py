@@ -92,6 +92,20 @@ def test_limited_transmit_keeps_to_the_window_of_the_peer() -> None:
         t.silent()
 
 
+@requirement(
+    RFC, "3.2-11", "With SACK MUST NOT send for duplicates that say nothing new"
+)
+def test_limited_transmit_with_sack() -> None:
+    t = connected(sack_ok=True)
+    t.conn.send(bytes(100_000))
+    assert len(sizes(t)) == 10
+    for _ in range(5):
+        t.peer(".", ack=1)
+        t.silent()
+    t.peer(".", ack=1, sack=[(1001, 2001)])
+    assert places(t) == [10_001]
+
+
 @requirement(RFC, "3.2-6", "ssthresh MUST be at most equation (4)")
 def test_the_threshold_leaves_limited_transmit_out() -> None:
     t = in_flight()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sansio_net.testing import Script
-from tests.conformance.peers import MS, SEC, connected, in_flight, places, sacked
+from tests.conformance.peers import MS, SEC, connected, in_flight, places, plain, sacked
 from tests.conformance.requirements import requirement
 
 RFC = "RFC 8985"
@@ -35,6 +35,22 @@ def test_a_single_segment() -> None:
     t.wait(500 * MS)
     assert places(t) == [1]
     assert t.conn.info().retransmits == 0
+
+
+@requirement(RFC, "7.2-6", "Without SRTT the PTO SHOULD be 1 second")
+def test_without_a_round_trip() -> None:
+    t = Script(options=plain(tail_loss_probe=True, rack=True))
+    t.connect()
+    t.wait(SEC)  # the SYN was lost: its round trip is not known, RTO is 3 s
+    assert len(t.sent()) == 2
+    t.peer("S.", seq=0, ack=1, mss=1000, sack_ok=True)
+    t.us(".")
+    t.conn.send(bytes(5000))
+    assert len(t.sent()) == 5
+    t.wait(SEC - 1)
+    t.silent()
+    t.wait(1)
+    assert places(t) == [4001]
 
 
 @requirement(RFC, "7.2-3", "Never later than the RTO")
@@ -114,6 +130,7 @@ def test_a_spurious_probe() -> None:
     assert t.conn.congestion.cwnd >= before
 
 
+@requirement(RFC, "7.3-5", "A probe MUST be noted as any transmission is")
 @requirement(RFC, "7.4.1-1", "The ACK of the probe tells RACK what was lost before it")
 def test_losses_before_the_probe() -> None:
     t = probing(5)
