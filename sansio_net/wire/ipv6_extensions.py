@@ -52,11 +52,18 @@ class ParameterProblem(WireError):
     came to a group (RFC 8200 4.2, action 10).
     """
 
-    def __init__(self, code: int, pointer: int, multicast_too: bool = False) -> None:
-        super().__init__(f"parameter problem: code {code} at {pointer}")
-        self.code = code
-        self.pointer = pointer
-        self.multicast_too = multicast_too
+    code = 0
+    pointer = 0
+    multicast_too = False
+
+    @classmethod
+    def at(
+        cls, pointer: int, code: int, multicast_too: bool = False
+    ) -> ParameterProblem:
+        problem = cls(f"parameter problem: code {code} at {pointer}")
+        problem.code, problem.pointer = code, pointer
+        problem.multicast_too = multicast_too
+        return problem
 
 
 @dataclass(slots=True)
@@ -120,7 +127,7 @@ def _walk_on(
     while chain.protocol in EXTENSIONS:
         kind, at = chain.protocol, start + chain.start
         if kind == HOP_BY_HOP and chain.named_at != 6:
-            raise ParameterProblem(UNRECOGNIZED_NEXT_HEADER, chain.named_at)
+            raise ParameterProblem.at(chain.named_at, UNRECOGNIZED_NEXT_HEADER)
         n += 1
         if n > limits.headers:
             raise MalformedError(f"more than {limits.headers} extension headers")
@@ -136,7 +143,7 @@ def _walk_on(
         elif kind == ROUTING:
             # RFC 8200 4.4: no type is known here; type 0 is none (RFC 5095 3)
             if data[at + 3]:
-                raise ParameterProblem(ERRONEOUS_FIELD, chain.start + 2)
+                raise ParameterProblem.at(chain.start + 2, ERRONEOUS_FIELD)
         else:
             _check_options(data, at + 2, at + size, start, chain, limits)
         chain.protocol, chain.named_at = data[at], chain.start
@@ -155,10 +162,10 @@ def _take_fragment(data: bytes, at: int, end: int, chain: Chain) -> None:
     piece = end - at - 8
     if chain.more and piece % 8:
         # RFC 8200 4.5: pointing to the payload length
-        raise ParameterProblem(ERRONEOUS_FIELD, 4)
+        raise ParameterProblem.at(4, ERRONEOUS_FIELD)
     if chain.offset + piece > 0xFFFF:
         # pointing to the fragment offset
-        raise ParameterProblem(ERRONEOUS_FIELD, chain.start + 2)
+        raise ParameterProblem.at(chain.start + 2, ERRONEOUS_FIELD)
 
 
 def _check_first(
@@ -175,12 +182,12 @@ def _check_first(
         if n > limits.headers:
             raise MalformedError(f"more than {limits.headers} extension headers")
         if at + 8 > end:
-            raise ParameterProblem(INCOMPLETE_CHAIN, 0)
+            raise ParameterProblem.at(0, INCOMPLETE_CHAIN)
         size = 8 if protocol == FRAGMENT else 8 + data[at + 1] * 8
         protocol = data[at]
         at += size
     if at + _LEAST.get(protocol, 0) > end:
-        raise ParameterProblem(INCOMPLETE_CHAIN, 0)
+        raise ParameterProblem.at(0, INCOMPLETE_CHAIN)
 
 
 _LEAST: Final = {6: 20, 17: 8, 58: 4}
@@ -211,7 +218,7 @@ def _check_options(
                 if kind not in _KNOWN_OPTIONS:
                     _act_on_unknown(kind, at - start)
                 elif size != 4:
-                    raise ParameterProblem(ERRONEOUS_FIELD, at + 1 - start)
+                    raise ParameterProblem.at(at + 1 - start, ERRONEOUS_FIELD)
                 else:
                     chain.router_alert = int.from_bytes(data[at + 2 : at + 4], "big")
             at += size
@@ -225,7 +232,7 @@ def _act_on_unknown(kind: int, pointer: int) -> None:
     if action == 1:
         raise MalformedError(f"option {kind:#04x} is not known")
     if action:
-        raise ParameterProblem(UNRECOGNIZED_OPTION, pointer, action == 2)
+        raise ParameterProblem.at(pointer, UNRECOGNIZED_OPTION, action == 2)
 
 
 # Building ---------------------------------------------------------------------------

@@ -71,16 +71,16 @@ def cost(peer: Peer, at: int) -> int:
 def test_records_are_bounded(options: dict[str, Any]) -> None:
     """CVE-2019-11477: however many ranges, and however long one waits in between."""
     peer = in_flight(50_000, **options)
-    holes(peer, 3000)
+    holes(peer, 9000, stride=5)
     board = peer.conn.recovery.scoreboard
     assert board is not None
     assert len(board.records) <= MAX_RECORDS
     assert peer.arena.count("tcp.sack_ignored") > 0
-    assert weight(board) < MIB
+    assert weight(board) < 6 * MIB
     for _ in range(10):
         peer.wait(SECOND)
         assert len(board.records) <= MAX_RECORDS + 2
-        assert weight(board) < MIB
+        assert weight(board) < 6 * MIB
 
 
 @flavours

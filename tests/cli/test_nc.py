@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from sansio_net.drivers import Loop, TapDevice
-from sansio_net.protocols.tcp import Connection
-from sansio_net.stack import Accepted, Closed, Event, Stack
-from sansio_net.units import MILLISECOND
+from sansio_net.protocols.tcp import Connection, TcpOptions
+from sansio_net.stack import Accepted, Closed, Event, Stack, StackConfig
+from sansio_net.units import KIB, MILLISECOND
 
 from .conftest import B, Wire
 
@@ -75,7 +75,8 @@ def test_what_came_before_a_reset_is_written(wire: Wire) -> None:
     """The peer resets once we have everything, and nobody reads our output yet."""
     client = wire.a("nc", B, "8888")
     device = TapDevice.from_fd(os.dup(wire.ends[1].fileno()))
-    stack = Stack(seed=bytes(32))
+    config = StackConfig(tcp=TcpOptions(send_buffer=512 * KIB))
+    stack = Stack(config, bytes(32))
     nic = stack.add_interface(addresses=[f"{B}/24"])
     stack.tcp_listen(("", 8888))
     conns: list[Connection] = []

@@ -8,7 +8,7 @@ from sansio_net.cli.services import ANSWERING_PORTS, Services, chargen_block
 from sansio_net.entropy import Entropy
 from sansio_net.errors import AddressInUseError
 from sansio_net.packet import Datagram
-from sansio_net.protocols.tcp import Connection
+from sansio_net.protocols.tcp import Connection, TcpOptions
 from sansio_net.protocols.udp import UdpOptions
 from sansio_net.stack import (
     Closed,
@@ -21,7 +21,7 @@ from sansio_net.stack import (
     StackConfig,
 )
 from sansio_net.testing import Link, Pair
-from sansio_net.units import MINUTE, SECOND
+from sansio_net.units import KIB, MINUTE, SECOND
 
 A, B = "10.0.0.1", "10.0.0.2"
 
@@ -66,8 +66,11 @@ class Client:
 
 class Net:
     def __init__(self, *ports: tuple[str, int], udp: UdpOptions | None = None) -> None:
-        self.a = Stack(seed=Entropy.of(1).bytes(32))
-        config = StackConfig()
+        # buffers that stay as they are, so that a reader can be too slow for them
+        tcp = TcpOptions(send_buffer=512 * KIB, receive_buffer=512 * KIB)
+        config = StackConfig(tcp=tcp)
+        self.a = Stack(config, Entropy.of(1).bytes(32))
+        config = StackConfig(tcp=tcp)
         if udp is not None:
             config.udp = udp
         self.b = Stack(config, Entropy.of(2).bytes(32))
