@@ -293,8 +293,9 @@ def tell_space(conn: Connection) -> None:
         return
     options = conn.options
     if options.send_buffer is None:
-        # what is in flight, and as much again to follow it
-        sender.grow(2 * conn.congestion.cwnd, options.send_buffer_max)
+        # what follows goes on while a hole is filled twice over: Linux's two windows,
+        # each segment counted three times for what it costs
+        sender.grow(6 * conn.congestion.cwnd, options.send_buffer_max)
     if sender.space_is_worth_telling():
         sender.short_send = False
         if not sender.fin:

@@ -160,8 +160,8 @@ class TcpOptions:
     cork: bool = False
     """Only full segments leave, what is less after 200 ms or with False, as with
     Linux's TCP_CORK."""
-    congestion: str = "reno"
-    """The controller's name (RFC 5681)."""
+    congestion: str = "cubic"
+    """The controller's name: RFC 9438, 5681, and BBR, which has none."""
     rack: bool = False
     """Losses by time instead of by count (RFC 8985)."""
     tail_loss_probe: bool = True

@@ -95,6 +95,8 @@ class Talk:
         options.setdefault("timestamps", stamps)
         # tests of the RTO see no probe before it
         options.setdefault("tail_loss_probe", False)
+        # the plainest: its figures are easily foreseen
+        options.setdefault("congestion", "reno")
         self.conn = conn or Connection(
             US,
             US_PORT,

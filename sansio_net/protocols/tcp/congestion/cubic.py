@@ -34,26 +34,52 @@ def cube_root(n: int) -> int:
         root = closer
 
 
+class Epoch:
+    """A stage of congestion avoidance: RFC 9438's t_epoch, W_max, K and W_est."""
+
+    __slots__ = ("alpha_rest", "at", "k", "paused_at", "rest", "w_est", "w_max")
+
+    def __init__(self, cwnd: int, w_max: int, mss: int, now: int) -> None:
+        self.at = now
+        self.w_est = cwnd
+        # without a W_max to come back to, or beyond it: 4.8, 4.10
+        self.w_max = max(w_max, cwnd)
+        room = (self.w_max - cwnd) * _C_BOTTOM
+        self.k = cube_root(room // (_C_TOP * mss))
+        self.rest = self.alpha_rest = 0  # of the divisions
+        self.paused_at = -1  # since when the window is not used up
+
+    def w_cubic(self, now: int, mss: int) -> int:
+        """4.2: C * (t - K)^3 + W_max."""
+        t = now - self.at
+        return self.w_max + _C_TOP * mss * (t - self.k) ** 3 // _C_BOTTOM
+
+    def pause(self, now: int) -> None:
+        """5.8: t does not run while cwnd is not used up."""
+        if self.paused_at < 0:
+            self.paused_at = now
+
+    def resume(self, now: int) -> None:
+        if self.paused_at >= 0:
+            self.at += now - self.paused_at
+            self.paused_at = -1
+
+
 class Cubic:
-    """`_w_max`, `_k`, `_w_est`, `_cwnd_prior` are RFC 9438's, in bytes and ns; an epoch
-    is a stage of congestion avoidance, -1 before its first ACK."""
+    """`_w_max` and `_cwnd_prior` are RFC 9438's; all of it in bytes and ns. What the
+    first slow start and congestion avoidance need is there while they last."""
 
     __slots__ = (
         "_acked_at",
-        "_alpha_rest",
         "_cwnd_prior",
-        "_epoch_at",
+        "_epoch",
+        "_first",
         "_hystart",
         "_initial",
-        "_k",
         "_mss",
-        "_origin",
         "_paced",
-        "_paused_at",
-        "_rest",
         "_saved",
         "_srtt",
-        "_w_est",
         "_w_max",
         "cwnd",
         "ssthresh",
@@ -69,17 +95,13 @@ class Cubic:
         self._mss = 0
         self._initial = 0
         self._srtt = 0
+        self._first = True  # the first slow start
         self._hystart: HyStart | None = None
         self._w_max = 0  # 0: undefined
         self._cwnd_prior = 0
-        self._origin = 0  # W_max of this epoch
-        self._k = 0
-        self._w_est = 0
-        self._rest = self._alpha_rest = 0  # of the divisions
-        self._epoch_at = -1
+        self._epoch: Epoch | None = None
         self._acked_at = 0
-        self._paused_at = -1  # since when the window is not used up
-        self._saved: tuple[int, int, int, int, int, int, int, int] | None = None
+        self._saved: tuple[int, int, int, int, Epoch | None] | None = None
 
     @property
     def phase(self) -> str:
@@ -100,7 +122,6 @@ class Cubic:
         self._mss = mss
         self._initial = self.cwnd = initial_window
         self._paced = paced
-        self._hystart = HyStart(mss, paced)
 
     def set_mss(self, mss: int) -> None:
         if mss < self._mss:
@@ -111,11 +132,9 @@ class Cubic:
 
     def on_sent(self, now: int) -> None:
         # RFC 9438 5.8: t does not run while there is nothing to send
-        if self._epoch_at >= 0:
-            since = self._acked_at if self._paused_at < 0 else self._paused_at
-            self._epoch_at += max(now - since, 0)
-            if self._paused_at >= 0:
-                self._paused_at = now
+        epoch = self._epoch
+        if epoch is not None and epoch.paused_at < 0:
+            epoch.at += max(now - self._acked_at, 0)
 
     def on_ack(self, sample: AckSample) -> None:
         now = self._acked_at = sample.now
@@ -123,67 +142,49 @@ class Cubic:
             srtt = self._srtt
             self._srtt = srtt + (sample.rtt - srtt) // 8 if srtt else sample.rtt
         if self.cwnd < self.ssthresh:
-            self._slow_start(sample)
-        elif not sample.limited:
-            # RFC 9438 5.8: neither cwnd nor t goes on while cwnd is not used up
-            if self._paused_at < 0:
-                self._paused_at = now
+            # a window that was not used says nothing about the path (RFC 7661 4.1)
+            if self.cwnd <= 2 * sample.in_flight:
+                self._slow_start(sample)
+            return
+        if self._epoch is None:
+            if not sample.limited:
+                return
+            self._epoch = Epoch(self.cwnd, self._w_max, self._mss, now)
+        if sample.limited:
+            self._epoch.resume(now)
+            self._avoidance(self._epoch, sample.acked, now)
         else:
-            if self._paused_at >= 0:
-                if self._epoch_at >= 0:
-                    self._epoch_at += now - self._paused_at
-                self._paused_at = -1
-            self._avoidance(sample.acked, now)
+            self._epoch.pause(now)
 
     def _slow_start(self, sample: AckSample) -> None:
-        hystart, grown = self._hystart, sample.acked
-        if hystart is not None:
-            grown = hystart.on_ack(sample)
-        # a window that was not used says nothing about the path (RFC 7661 4.1)
-        if self.cwnd <= 2 * sample.in_flight:
-            self.cwnd = min(self.cwnd + grown, self.ssthresh)
-        if hystart is not None and hystart.done:
+        grown = sample.acked
+        if self._first:
+            if self._hystart is None:
+                self._hystart = HyStart(self._mss, self._paced)
+            grown = self._hystart.on_ack(sample)
+        self.cwnd = min(self.cwnd + grown, self.ssthresh)
+        if self._hystart is not None and self._hystart.done:
             # RFC 9438 4.10: nothing was lost, so W_max is undefined
             self.ssthresh = self._cwnd_prior = self.cwnd
-            self._hystart = None
+            self._hystart, self._first = None, False
 
-    def _avoidance(self, acked: int, now: int) -> None:
-        if self._epoch_at < 0:
-            self._begin_epoch(now)
+    def _avoidance(self, epoch: Epoch, acked: int, now: int) -> None:
         cwnd, mss = self.cwnd, self._mss
         # RFC 9438 4.3: what Reno would have
-        reno = self._w_est >= self._cwnd_prior
+        reno = epoch.w_est >= self._cwnd_prior
         top, bottom = (1, 1) if reno else (_ALPHA_TOP, _ALPHA_BOTTOM)
-        grown, self._alpha_rest = divmod(
-            top * mss * acked + self._alpha_rest, bottom * cwnd
+        grown, epoch.alpha_rest = divmod(
+            top * mss * acked + epoch.alpha_rest, bottom * cwnd
         )
-        self._w_est += grown
-        t = now - self._epoch_at
-        if self._w_cubic(t) < self._w_est:
-            self.cwnd = min(max(cwnd, self._w_est), INFINITE)
+        epoch.w_est += grown
+        if epoch.w_cubic(now, mss) < epoch.w_est:
+            self.cwnd = min(max(cwnd, epoch.w_est), INFINITE)
             return
         # RFC 9438 4.2, 4.4, 4.5
-        target = min(self._w_cubic(t + self._srtt), cwnd + cwnd // 2)
+        target = min(epoch.w_cubic(now + self._srtt, mss), cwnd + cwnd // 2)
         if target > cwnd:
-            grown, self._rest = divmod((target - cwnd) * acked + self._rest, cwnd)
+            grown, epoch.rest = divmod((target - cwnd) * acked + epoch.rest, cwnd)
             self.cwnd = min(cwnd + grown, target, INFINITE)
-
-    def _begin_epoch(self, now: int) -> None:
-        cwnd = self.cwnd
-        self._epoch_at = now
-        self._w_est = cwnd
-        self._rest = self._alpha_rest = 0
-        if self._w_max <= cwnd:
-            # RFC 9438 4.8, 4.10, and where cwnd is there already
-            self._origin, self._k = cwnd, 0
-        else:
-            self._origin = self._w_max
-            room = (self._w_max - cwnd) * _C_BOTTOM
-            self._k = cube_root(room // (_C_TOP * self._mss))
-
-    def _w_cubic(self, t: int) -> int:
-        """RFC 9438 4.2: C * (t - K)^3 + W_max."""
-        return self._origin + _C_TOP * self._mss * (t - self._k) ** 3 // _C_BOTTOM
 
     def on_congestion(self, cause: Cause, in_flight: int, now: int) -> None:
         self._save()
@@ -221,21 +222,19 @@ class Cubic:
         saved, self._saved = self._saved, None
         if saved is None or self.cwnd >= self._cwnd_prior:
             return
-        self.cwnd, self._cwnd_prior, self.ssthresh, self._w_max = saved[:4]
-        self._origin, self._k, self._epoch_at, self._w_est = saved[4:]
+        self.cwnd, self._cwnd_prior, self.ssthresh, self._w_max, self._epoch = saved
         self.cwnd = max(self.cwnd, self._mss)
-        self._rest = self._alpha_rest = 0
 
     def on_idle(self, now: int) -> None:
         # RFC 5681 4.1; what the path had carried is remembered (RFC 7661 4.4.3)
         self.ssthresh = max(self.ssthresh, self.cwnd * 3 // 4)
         if self._initial < self.cwnd:
             self.cwnd = max(self._initial, self._mss)
-            self._epoch_at = self._paused_at = -1
+            self._epoch = None
 
     def _end_epoch(self) -> None:
-        self._epoch_at = self._paused_at = -1
-        self._hystart = None  # RFC 9406 4.3: for the first slow start only
+        self._epoch = self._hystart = None
+        self._first = False  # RFC 9406 4.3: HyStart++ is for the first slow start
 
     def _save(self) -> None:
         self._saved = (
@@ -243,8 +242,5 @@ class Cubic:
             self._cwnd_prior,
             self.ssthresh,
             self._w_max,
-            self._origin,
-            self._k,
-            self._epoch_at,
-            self._w_est,
+            self._epoch,
         )
