@@ -198,7 +198,11 @@ def _measure(conn: Connection, board: Scoreboard, age: int | None, now: int) -> 
     """A round trip (RFC 6298 3, Karn): of what left once, else by timestamps."""
     rtt, sample, mss = conn.rtt, board.sample, conn.sender.mss
     sample.rtt = 0
-    if board.last_at != NEVER and not board.again_acked:
+    if age is not None and conn.recovery.phase is TIMEOUT:
+        # what never went again may have arrived long ago, its SACK being lost: the
+        # stamp is of what fills the hole now (RFC 7323 4.1)
+        rtt.sample(age, now, sample.una, sample.nxt, mss)
+    elif board.last_at != NEVER and not board.again_acked:
         rtt.sample(now - board.first_at, now, sample.una, sample.nxt, mss)
         sample.rtt = max(now - board.last_at, 1)
     elif board.sacked_at != NEVER:
