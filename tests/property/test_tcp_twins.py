@@ -262,7 +262,7 @@ near_wrap = st.one_of(st.integers(-70_000, 10), st.integers(0, 2**32 - 1))
     offload=st.booleans(),
     script=st.lists(steps, max_size=25),
 )
-@settings(max_examples=-(-settings().max_examples // 2))
+@settings(max_examples=-(-settings().max_examples // 5))
 def test_twins_never_differ(
     seed: int,
     bad: Conditions,
