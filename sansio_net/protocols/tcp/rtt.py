@@ -30,8 +30,7 @@ class RttEstimator:
         "_min_now",
         "_min_until",
         "_round_end",
-        "_timed_at",
-        "_timed_end",
+        "_timed",
         "_weight",
         "backoff",
         "base",
@@ -48,8 +47,7 @@ class RttEstimator:
         self.backoff = 0  # doublings
         self._min = minimum
         self._max = maximum
-        self._timed_end = 0
-        self._timed_at = 0
+        self._timed: tuple[int, int] | None = None  # a SYN: its end, when it left
         self._base_var = 0  # rttvar as the round began
         self._round_end = 0
         self._weight = 8
@@ -63,22 +61,22 @@ class RttEstimator:
 
     def start(self, end: int, now: int) -> None:
         """What ends at sequence number `end` leaves now for the first time."""
-        if not self._timed_end:
-            self._timed_end, self._timed_at = end, now
+        if self._timed is None:
+            self._timed = end, now
 
     def cancel(self) -> None:
         """It is sent again: an ACK could be for either (Karn)."""
-        self._timed_end = 0
+        self._timed = None
 
     def on_ack(self, ack: int, now: int, echoed: int | None) -> None:
         """The SYN was acknowledged. `echoed`: how old the echoed timestamp is in ns,
         the second choice: its clock is coarse, but it can tell an original from a
         retransmission."""
-        if self._timed_end and ack >= self._timed_end:
-            self.sample(now - self._timed_at, now)
+        if self._timed is not None and ack >= self._timed[0]:
+            self.sample(now - self._timed[1], now)
         elif echoed is not None:
             self.sample(echoed, now)
-        self._timed_end = 0
+        self._timed = None
 
     def sample(
         self, rtt: int, now: int, ack: int = 0, nxt: int = 0, mss: int = 1
