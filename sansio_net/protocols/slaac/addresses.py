@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sansio_net.counters import Counters
 from sansio_net.entropy import Entropy
 from sansio_net.machine import earliest
 from sansio_net.units import HOUR, SECOND
@@ -68,26 +69,31 @@ class Addresses:
 
     __slots__ = (
         "_config",
+        "_counters",
         "_duplicates",
         "_entropy",
         "_formed",
         "_interface",
         "_secret",
-        "n_refused",
         "news",
     )
 
     def __init__(
-        self, config: SlaacConfig, interface: str, secret: bytes, entropy: Entropy
+        self,
+        config: SlaacConfig,
+        interface: str,
+        secret: bytes,
+        entropy: Entropy,
+        counters: Counters,
     ) -> None:
         self._config = config
+        self._counters = counters
         self._interface = interface
         self._secret = secret
         self._entropy = entropy
         self._formed: dict[bytes, Formed] = {}
         # how often an address was a duplicate, by prefix and kind
         self._duplicates: dict[tuple[bytes, bool], int] = {}
-        self.n_refused = 0
         self.news: list[AddressEvent] = []
 
     def __len__(self) -> int:
@@ -147,7 +153,7 @@ class Addresses:
             if preferred_until - now <= REGENERATE_ADVANCE:
                 return  # 3.4 (5)
         if len(self._formed) >= config.max_addresses:
-            self.n_refused += 1
+            self._counters.count("slaac.addresses_refused")
             return
         ip = prefix + self._identifier(prefix, temporary, n_duplicates)
         made = self._formed[ip] = Formed(ip, prefix, temporary, now)

@@ -101,7 +101,7 @@ class Autoconfiguration:
         self._counters = counters if counters is not None else Counters()
         self._entropy = entropy.child("solicitations")
         children = entropy.child("addresses")
-        self._addresses = Addresses(config, interface, secret, children)
+        self._addresses = Addresses(config, interface, secret, children, self._counters)
         self._routes: Lifetimes[RouteKey, int] = Lifetimes(config.max_routes)
         self._dns: Lifetimes[bytes, None] = Lifetimes(config.max_dns)
         self._search: Lifetimes[str, None] = Lifetimes(config.max_dns)

@@ -28,7 +28,6 @@ class SlaacConfig:
     temporary_preferred: int = 24 * HOUR
     idgen_retries: int = 3
 
-    max_routers: int = 16
     max_prefixes: int = 32
     max_addresses: int = 32
     max_routes: int = 64

@@ -17,13 +17,12 @@ V = TypeVar("V")
 class Lifetimes(Generic[K, V]):
     """At most `limit` items with a value and a time at which they end, None: never."""
 
-    __slots__ = ("_ends", "_limit", "_values", "n_refused")
+    __slots__ = ("_ends", "_limit", "_values")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._values: dict[K, V] = {}
         self._ends: dict[K, int | None] = {}
-        self.n_refused = 0
 
     def __len__(self) -> int:
         return len(self._values)
@@ -40,7 +39,6 @@ class Lifetimes(Generic[K, V]):
     def put(self, key: K, value: V, ends_at: int | None) -> bool:
         """Add or renew; False: there is no room for another one."""
         if key not in self._values and len(self._values) >= self._limit:
-            self.n_refused += 1
             return False
         self._values[key] = value
         self._ends[key] = ends_at
