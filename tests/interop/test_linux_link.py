@@ -61,6 +61,7 @@ def test_every_byte_and_no_time_out_without_a_reason(
         if bridge["latest"] < TOO_LATE:
             break
     assert (bridge["counts"][0]["lost"] > 0) == (loss != "0%")
+    assert sender["timeouts"] <= explained(bridge["drops"][0]), report
 
 
 def test_the_table_gives_ratios_within_a_run() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.sweep.cells import SEEDS, Cell, cells, controllers, paths
-from benchmarks.sweep.report import comparison, faults, table
+from benchmarks.sweep.report import STALLED, comparison, faults, table
 from benchmarks.sweep.subset import STORED, line, subset
 from benchmarks.sweep.transfer import Outcome, run_cell
 
@@ -26,6 +26,10 @@ def test_the_lines_are_those_of_the_runs() -> None:
 def test_runs_as_it_did(cell: Cell) -> None:
     outcome = run_cell(cell)
     assert line(cell, outcome) == f"{cell}: {STORED_LINES[str(cell)]}"
+    assert outcome.stall <= STALLED
+    # BBR's PROBE_RTT takes 200 ms and a round trip: at 300 ms, 7 % of nine seconds
+    if (cell.congestion, cell.path.rtt) != ("bbr", 300):
+        assert not faults({cell: outcome})
 
 
 def test_every_combination_is_there_once() -> None:
