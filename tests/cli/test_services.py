@@ -67,7 +67,7 @@ class Client:
 class Net:
     def __init__(self, *ports: tuple[str, int], udp: UdpOptions | None = None) -> None:
         # buffers that stay as they are, so that a reader can be too slow for them
-        tcp = TcpOptions(send_buffer=512 * KIB, receive_buffer=512 * KIB)
+        tcp = TcpOptions(send_buffer=256 * KIB, receive_buffer=256 * KIB)
         config = StackConfig(tcp=tcp)
         self.a = Stack(config, Entropy.of(1).bytes(32))
         config = StackConfig(tcp=tcp)

@@ -154,7 +154,7 @@ class Striped(Router):
     turn = 0
 
     def _forward(self, end: int, frame: bytes, now: int) -> None:
-        self.turn += 1
+        self.turn += len(frame) > 1200
         if len(frame) <= 1200 or self.turn % 2:
             super()._forward(end, frame, now)
 
