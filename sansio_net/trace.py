@@ -35,7 +35,7 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
         "A probe of a silent peer, a shut window or the path's MTU",
     ),
     "tcp.pmtu": ("conn mtu reason", "The path's MTU is another, and who says so"),
-    "tcp.ecn": ("conn what", "A mark arrived and is echoed (RFC 3168)"),
+    "tcp.ecn": ("conn what", "A mark is echoed, or a single segment waits (RFC 3168)"),
     "tcp.receive_buffer": ("conn size", "The receive buffer grew with the reader"),
     # UDP
     "udp-sent": ("sock dst size", "A datagram leaves"),

@@ -190,15 +190,6 @@ _STAMPS: Final = (
     ),
 )
 
-_ECN: Final = (
-    not_done(
-        "RFC 3168",
-        "6.1.2-5",
-        "With cwnd of one segment ECE MUST reset the timer and nothing goes till then",
-        "cwnd of one segment stays: a segment each round trip, as in Linux",
-    ),
-)
-
 _OTHERS: Final = (
     partly(
         "RFC 6191",
@@ -506,6 +497,4 @@ _HOSTS: Final = (
     ),
 )
 
-ROWS: Final = (
-    _TCP + _OTHERS + _LOSS + _PATH + _ECN + _CONGESTION + _TIMER + _STAMPS + _HOSTS
-)
+ROWS: Final = _TCP + _OTHERS + _LOSS + _PATH + _CONGESTION + _TIMER + _STAMPS + _HOSTS

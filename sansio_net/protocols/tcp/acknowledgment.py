@@ -282,10 +282,16 @@ def ecn_echo(conn: Connection, ack: int, now: int) -> bool:
     RFC 3168 6.1.2. True the first time: CWR goes with the next new text.
     """
     sender, recovery = conn.sender, conn.recovery
+    one = conn.congestion.cwnd < 2 * sender.mss
     if not recovery.congestion_window_reduced(
         ack, sender.snd_una, sender.snd_nxt, conn.congestion, now
     ):
         return False
+    if one and conn.ecn is not None:
+        conn.ecn.waits_until = now + conn.rtt.rto
+        if conn.timers.at(RETRANSMIT) is not None:
+            conn.timers.set(RETRANSMIT, conn.ecn.waits_until)
+        conn.note(now, "tcp.ecn", "wait")
     note_window(conn, now)
     return True
 

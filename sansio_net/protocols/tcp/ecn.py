@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.wire.tcp import ACK, CWR, ECE
 
+from .timers import PACING
+
 if TYPE_CHECKING:
     from .connection import Connection
 
@@ -29,15 +31,17 @@ class Ecn:
     """What both ends agreed on; a connection without has none.
 
     may_mark: our text carries ECT. echo: a mark arrived, and the peer has not yet
-    said that it slowed down. reduced: we did, and have not yet said so.
+    said that it slowed down. reduced: we did, and have not yet said so. waits_until:
+    nothing new leaves before, for a window of one segment could not come down.
     """
 
-    __slots__ = ("echo", "may_mark", "reduced")
+    __slots__ = ("echo", "may_mark", "reduced", "waits_until")
 
     def __init__(self, may_mark: bool) -> None:
         self.may_mark = may_mark
         self.echo = False
         self.reduced = False
+        self.waits_until = 0
 
 
 # Agreeing ---------------------------------------------------------------------------
@@ -98,6 +102,20 @@ def window_reduced(conn: Connection) -> None:
     """For whatever reason (6.1.2): the next new text says so."""
     if conn.ecn is not None:
         conn.ecn.reduced = True
+
+
+def holds_back(conn: Connection, ecn: Ecn, now: int) -> bool:
+    """Nothing new may leave yet; a timer is set for when it may.
+
+    RFC 3168 6.1.2, RFC 9438 4.6: below a segment in a round trip there is only one in
+    an RTO. A window that is shut is probed all the same.
+    """
+    if now >= ecn.waits_until or not conn.sender.snd_wnd:
+        return False
+    at = conn.timers.at(PACING)
+    if at is None or at > ecn.waits_until:  # else a retransmission is paced
+        conn.timers.set(PACING, ecn.waits_until)
+    return True
 
 
 def mark_text(conn: Connection, ecn: Ecn) -> int:

@@ -14,7 +14,7 @@ from sansio_net.wire.tcp import ACK, FIN, PSH, RST, SYN
 
 from . import fastopen
 from .arming import SENDING, arm_waiting, await_ack, first_text
-from .ecn import mark_text, syn_flags
+from .ecn import holds_back, mark_text, syn_flags
 from .handshake import TIMESTAMPS_SIZE, headers_size, offer, our_mss
 from .header import clock, options_of, segment, stamps
 from .lifecycle import choose_iss
@@ -244,6 +244,8 @@ def _new_text(conn: Connection, now: int) -> Packet | None:
     sender = conn.sender
     waiting = sender.queue_end - sender.snd_nxt
     if waiting < 0 or (not waiting and not sender.fin):
+        return None
+    if conn.ecn is not None and holds_back(conn, conn.ecn, now):
         return None
     congestion = conn.congestion
     if (

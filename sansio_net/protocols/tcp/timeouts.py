@@ -138,7 +138,13 @@ def _reorder(conn: Connection, now: int) -> None:
 
 def _probe(conn: Connection, now: int) -> None:
     """RFC 8985 7.3; if the probe fails, the RTO is there."""
-    if conn.sender.in_flight and not conn.done:
+    ecn = conn.ecn
+    if not conn.sender.in_flight or conn.done:
+        return
+    if ecn is not None and now < ecn.waits_until:
+        # a probe could be new text, and that has to wait (RFC 3168 6.1.2)
+        conn.timers.set(RETRANSMIT, ecn.waits_until)
+    else:
         conn.timers.set(RETRANSMIT, now + conn.rtt.rto)
         conn.owed |= OWES_TAIL_PROBE
         conn.wake()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sansio_net.testing import Script
 from tests.conformance.peers import MS, plain
 from tests.conformance.requirements import requirement
@@ -11,11 +13,11 @@ RFC = "RFC 3168"
 NOT_ECT, ECT1, ECT0, CE = 0, 1, 2, 3
 
 
-def agreed(win: int = 65_535, **options: object) -> Script:
+def agreed(win: int = 65_535, sack_ok: bool = False, **options: object) -> Script:
     t = Script(options=plain(ecn="on", **options))
     t.connect()
     t.us("SEW", seq=0)
-    t.peer("SE.", seq=0, ack=1, win=win, mss=1000)
+    t.peer("SE.", seq=0, ack=1, win=win, mss=1000, sack_ok=sack_ok)
     t.us(".")
     return t
 
@@ -64,6 +66,64 @@ def test_once_a_window() -> None:
     assert flags.count(0x80) == 1
     t.peer("E.", ack=11_001)  # beyond what was in flight then
     assert t.conn.congestion.cwnd < cwnd
+
+
+@requirement(
+    RFC,
+    "6.1.2-5",
+    "With cwnd of one segment ECE MUST reset the timer and nothing goes till then",
+)
+@pytest.mark.parametrize("congestion", ["reno", "cubic"])
+def test_a_window_of_one_segment(congestion: str) -> None:
+    t = agreed(initial_window=1, congestion=congestion, idle_restart=False)
+    t.conn.send(bytes(4000))
+    t.us(".", seq=1, ecn=ECT0)
+    t.wait(10 * MS)
+    for seq in (1001, 2001):
+        marked = t.elapsed
+        t.peer("E.", ack=seq)
+        t.wait(199 * MS)
+        t.silent()
+        t.wait(MS)
+        t.us("W.", seq=seq, ecn=ECT0, at=marked + 200 * MS)
+        t.silent()
+        assert t.conn.info().snd_cwnd == 1000
+        t.wait(10 * MS)
+    # it grows again, and two may leave, when a round trip passes without a mark
+    t.peer(".", ack=3001)
+    t.us("P.", seq=3001, ecn=ECT0)
+
+
+@requirement(
+    RFC,
+    "6.1.2-5",
+    "With cwnd of one segment ECE MUST reset the timer and nothing goes till then",
+)
+def test_a_window_of_one_segment_with_something_in_flight() -> None:
+    """Two segments below the MSS of which one is acknowledged: the timer of the other
+    begins anew, and no probe takes its place."""
+    t = agreed(initial_window=1, nodelay=True, tail_loss_probe=True, sack_ok=True)
+    t.conn.send(bytes(400))
+    t.us("P.", seq=1)
+    t.conn.send(bytes(400))
+    t.us("P.", seq=401)
+    t.wait(50 * MS)
+    t.conn.send(bytes(400))
+    t.peer("E.", ack=401)
+    marked = t.elapsed
+    t.wait(199 * MS)
+    t.silent()
+    t.wait(MS)
+    t.us(".", seq=401, at=marked + 200 * MS, ecn=NOT_ECT)
+    t = agreed(initial_window=1)
+    t.conn.send(bytes(2000))
+    t.us(".", seq=1)
+    t.wait(50 * MS)
+    t.peer("E.", ack=1)
+    t.wait(199 * MS)
+    t.silent()
+    t.wait(MS)
+    t.us(".", seq=1, at=250 * MS)
 
 
 @requirement(RFC, "6.1.2-7", "CWR SHOULD NOT be set on retransmissions")

@@ -215,7 +215,8 @@ class Cubic:
         self._end_epoch()
 
     def on_recovered(self, now: int) -> None:
-        self.cwnd = max(self.ssthresh, self._mss)
+        # not up to ssthresh: a mark may have brought cwnd below its two segments
+        self.cwnd = max(min(self.cwnd, self.ssthresh), self._mss)
 
     def undo(self, now: int) -> None:
         """RFC 9438 4.9."""

@@ -107,7 +107,8 @@ class Reno:
         self._acked = 0
 
     def on_recovered(self, now: int) -> None:
-        self.cwnd = max(self.ssthresh, self._mss)
+        # not up to ssthresh: a mark may have brought cwnd below its two segments
+        self.cwnd = max(min(self.cwnd, self.ssthresh), self._mss)
 
     def undo(self, now: int) -> None:
         self.cwnd = max(self.cwnd, self._prior_cwnd)

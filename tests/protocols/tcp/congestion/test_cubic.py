@@ -163,6 +163,7 @@ def test_marks_bring_it_down_to_one_segment() -> None:
     cc = cubic(3 * MSS)
     for _ in range(20):
         cc.on_congestion(Cause.ECN, cc.cwnd, 0)
+        cc.on_recovered(0)
     assert (cc.cwnd, cc.ssthresh) == (MSS, 2 * MSS)
 
 

@@ -44,7 +44,6 @@ def test_loss_halves_what_was_in_flight() -> None:
     cc = reno(20 * MSS)
     cc.on_congestion(Cause.LOSS, 16 * MSS, 0)
     assert cc.ssthresh == cc.cwnd == 8 * MSS
-    cc.cwnd = 3 * MSS  # what recovery may leave of it
     cc.on_recovered(0)
     assert cc.cwnd == 8 * MSS
 
@@ -53,6 +52,10 @@ def test_ecn_costs_less_than_loss() -> None:
     cc = reno(20 * MSS)
     cc.on_congestion(Cause.ECN, 20 * MSS, 0)
     assert cc.ssthresh == cc.cwnd == 16 * MSS  # RFC 8511 3
+    cc.cwnd = MSS
+    cc.on_congestion(Cause.ECN, MSS, 0)
+    cc.on_recovered(0)
+    assert (cc.cwnd, cc.ssthresh) == (MSS, 2 * MSS)
 
 
 def test_timeout_leaves_one_segment_and_holds_ssthresh() -> None:
