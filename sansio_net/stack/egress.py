@@ -38,18 +38,18 @@ def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
     """At most `limit` packets of one interface."""
     out: list[Packet] = []
     arp, ndp, outbox, ready = nic.arp, nic.ndp, nic.outbox, nic.ready
+    reporting = nic.reporting
     nic.seen = 0
     while len(out) < limit:
-        if arp is not None and arp.queued:
+        if reporting:
+            # RFC 4862 5.4.2: into the group first, then the question
+            groups.speak(nic, reporting[0], out, now)
+        elif arp is not None and arp.queued:
             _cache_speaks(nic, arp, out, now)
         elif ndp is not None and ndp.queued:
             _cache_speaks(nic, ndp, out, now)
         elif outbox:
             out.append(outbox.popleft())
-        elif nic.memberships and nic.reports_wait():
-            for membership in nic.memberships.values():
-                if membership.queued:
-                    groups.speak(nic, membership, out, now)
         elif ready:
             sender = ready.popleft()
             if isinstance(sender, Connection):

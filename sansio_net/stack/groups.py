@@ -65,6 +65,7 @@ def listen(nic: Interface, owner: int, group: bytes, wanted: Filter) -> None:
             entropy=stack.entropy.child(f"groups.{nic.index}.{size}"),
             counters=stack.tally,
             trace=stack.trace,
+            ready=nic.reporting,
         )
         refresh_source(nic, membership)
     membership.listen(owner, group, wanted)
@@ -108,11 +109,12 @@ def refresh_source(nic: Interface, membership: Membership) -> None:
 
 
 def speak(nic: Interface, membership: Membership, out: list[Packet], now: int) -> None:
-    """A report, as a frame."""
+    """A report, as a frame; one that has no more leaves the queue."""
     packet = membership.emit(now)
     nic.stack.deadlines.arm(nic)
     if packet is None:
         membership.queued = False
+        nic.reporting.popleft()
         return
     if nic.is_loopback:
         return  # nobody is there to be told

@@ -113,6 +113,7 @@ class Interface:
         "outbox",
         "parked",
         "ready",
+        "reporting",
         "rx_bytes",
         "rx_packets",
         "seen",
@@ -157,14 +158,14 @@ class Interface:
         self.broadcasts: dict[bytes, Address] = {}  # directed broadcasts
         self.ready: deque[Any] = deque()  # each Sender that wants this interface
         self.outbox: deque[Packet] = deque()  # finished packets
-        # connections, by the neighbour they wait for and by id
-        self.parked: dict[bytes, dict[int, Connection]] = {}
+        self.parked: dict[bytes, dict[int, Connection]] = {}  # by neighbour and id
         self.armed: Entry | None = None
         self.silenced = False  # the last transmit had limit 0: law 4
         # so many in `ready` know that nothing can leave by these routes
         self.seen = self.seen_version = 0
         self.rx_packets = self.rx_bytes = self.tx_packets = self.tx_bytes = 0
         self.memberships: dict[int, Membership] = {}  # by the size of an address
+        self.reporting: deque[Membership] = deque()  # who has something to tell
         self.looped: list[bytes] = []  # sent to groups that we are in
         self.arp: ArpCache | None = None
         self.ndp: NeighbourDiscovery | None = None
@@ -241,7 +242,7 @@ class Interface:
             return True
         if self.blocked():
             return self.has_unaware()
-        if self.ready or self.outbox or self.reports_wait():
+        if self.ready or self.outbox or self.reporting:
             return True
         return any(cache.queued for cache in caches)
 
@@ -411,9 +412,6 @@ class Interface:
                     return address.ip
                 first = first or address.ip
         return first
-
-    def reports_wait(self) -> bool:
-        return any(one.queued for one in self.memberships.values())
 
     def settle_neighbours(self, now: int) -> None:
         """Act on what the neighbour caches found out; call it after all that feeds

@@ -168,7 +168,7 @@ class Stack:
     def handle_timeout(self, now: int) -> None:
         """Do what is due; deliver at most 64 packets that lie on `lo`."""
         lo = self.lo
-        if lo.ready or lo.outbox or lo.reports_wait():
+        if lo.ready or lo.outbox or lo.reporting:
             lo.receive(lo.transmit(now, LO_BATCH), now)
         for part in self.deadlines.due(now):
             part.handle_timeout(now)

@@ -296,7 +296,8 @@ def assert_clean(path: Path, ours: str) -> int:
         path,
         f"_ws.malformed || (({ours}) && (_ws.expert.severity == error"
         " || ip.checksum.status == Bad || tcp.checksum.status == Bad"
-        " || udp.checksum.status == Bad || icmp.checksum.status == Bad))",
+        " || udp.checksum.status == Bad || icmp.checksum.status == Bad"
+        " || icmpv6.checksum.status == Bad || igmp.checksum.status == Bad))",
         "frame.number",
         "_ws.col.protocol",
         "_ws.col.info",

@@ -177,6 +177,26 @@ def test_a_query_from_behind_a_router_is_not_answered() -> None:
     assert net.hosts[0].counters()["drop.group_invalid"] == 1
 
 
+def test_the_group_is_joined_before_the_address_is_asked_for() -> None:
+    """RFC 4862 5.4.2; and one packet at a time where the device takes no more."""
+    net = Net()
+    stack = net.hosts[0]
+    nic = stack.interface("eth0")
+    socket = stack.udp_bind(("", 5000))
+    for group in (GROUP, GROUP6):
+        socket.join(group, nic=nic.name)
+    nic.add_address("fd00::9/64")
+    headers = []
+    for _ in range(10):
+        packets = stack.transmit(net.now, 1)
+        assert len(packets) <= 1
+        for frame in (one for packet in packets for one in flatten(packet)):
+            if frame[12:14] == b"\x86\xdd":
+                headers.append(frame[20])
+        stack.handle_timeout(net.now)
+    assert headers == [0, 0, 58]  # reports of both groups, then the probe
+
+
 def test_misuse() -> None:
     net = Net()
     sock = net.hosts[0].udp_bind(("", 5000))
