@@ -8,10 +8,13 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from random import Random
 
+from sansio_net.addresses import mask_ip
 from sansio_net.packet import Packet
 from sansio_net.protocols.tcp import Connection
 from sansio_net.stack import Stack
+from sansio_net.stack.routes import Route, RouteTable
 from sansio_net.units import MICROSECOND, SECOND
 from sansio_net.wire.icmp import build_icmp
 from sansio_net.wire.ipv4 import build_ipv4, parse_ipv4
@@ -126,6 +129,57 @@ def one_transfer(size: int) -> tuple[float, float, float]:
     return sending / segments, cutting / segments, receiving / segments
 
 
+def table_of(n: int, size: int) -> tuple[RouteTable, list[Route], list[bytes]]:
+    """`n` routes with prefix lengths as the Internet's tables have them, and addresses
+    most of which match one."""
+    dice, nic = Random(n), Stack(seed=bytes(32)).lo
+    least, usual, most = (8, 24, 24) if size == 4 else (19, 48, 64)
+    space = 1 << 16 if size == 4 else 1 << 13  # first bits in use
+    table, routes, seen = RouteTable(), [], set()
+    while len(routes) < n:
+        length = usual if dice.random() < 0.6 else dice.randint(least, most)
+        first = dice.randrange(space)
+        value = (first << 112 | dice.getrandbits(112)) >> 128 - size * 8
+        network = mask_ip(value.to_bytes(size, "big"), length)
+        if (network, length) not in seen:
+            seen.add((network, length))
+            routes.append(Route(network, length, nic, network))
+    for route in routes:
+        table.add(route)
+    looked_for = [
+        (
+            int.from_bytes(route.network, "big")
+            | dice.getrandbits(size * 8 - route.prefixlen)
+        ).to_bytes(size, "big")
+        for route in dice.choices(routes, k=10_000)
+    ]
+    return table, routes, looked_for
+
+
+def routing(n: int, size: int) -> tuple[float, float, float]:
+    """Nanoseconds per look-up, and per route added to and taken from so many."""
+    table, routes, looked_for = table_of(n, size)
+
+    def look_up() -> int:
+        for address in looked_for:
+            table.lookup(address)
+        return len(looked_for)
+
+    some = routes[: min(n, 2_000)]
+    costs: dict[Callable[[Route], None], list[float]] = {
+        table.forget: [],
+        table.add: [],
+    }
+    for _ in range(ROUNDS):
+        for change, spent in costs.items():
+            start = time.perf_counter_ns()
+            for route in some:
+                change(route)
+            spent.append((time.perf_counter_ns() - start) / len(some))
+    removing, adding = map(min, costs.values())
+    return best(look_up), adding, removing
+
+
 def show(what: str, cost: float) -> None:
     print(f"{what:<50}{cost:>9,.0f} ns")
 
@@ -138,6 +192,11 @@ def main() -> None:
         show(f"TCP segment, {what}: sent, its ACK taken", sending)
         show(f"TCP segment, {what}: cut, checksum", cutting)
         show(f"TCP segment, {what}: received, ACK made", receiving)
+    for family, size in (("IPv4", 4), ("IPv6", 16)):
+        for n in (10, 1_000, 100_000):
+            looking, adding, removing = routing(n, size)
+            show(f"{n:,} {family} routes: look-up", looking)
+            show(f"{n:,} {family} routes: one more, one less", adding + removing)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ METRIC: Final = 1024
 def router_advertises(
     nic: Interface, message: RouterAdvertisement, source: bytes, now: int
 ) -> None:
+    nic.stack.routes.gateway_answered(nic, source)
     if nic.slaac is not None:
         nic.slaac.router_advertises(message, source, now)
 

@@ -132,6 +132,7 @@ def neighbour_failed(
 ) -> None:
     """Resolution failed: tell the connections and sockets that waited."""
     forget_gateway(stack, ip)
+    stack.routes.gateway_failed(nic, ip, now)
     for connection in nic.parked.pop(ip, {}).values():
         if upkeep.is_stale(stack, connection.hop):
             # the link or the routes changed meanwhile: it has to look again

@@ -103,6 +103,8 @@ def _new_hop(
         return Hop(stack.lo, dst, version)
     group_mac = _group_mac(stack, dst, nic)
     route = stack.routes.lookup(dst, nic)
+    if stack.routes.gateways.dead:
+        stack.deadlines.arm(stack.routes)
     if route is None:
         if group_mac is None or nic is None:
             return None

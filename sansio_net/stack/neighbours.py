@@ -99,6 +99,7 @@ def _act(
     now: int,
 ) -> None:
     if isinstance(event, Resolved):
+        nic.stack.routes.gateway_answered(nic, event.ip)
         nic.ready.extend(nic.parked.pop(event.ip, {}).values())
     elif isinstance(event, ResolutionFailed):
         faults.neighbour_failed(nic.stack, nic, event.ip, event.packets, now)

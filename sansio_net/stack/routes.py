@@ -1,16 +1,22 @@
 """The routing table: longest prefix match over packed addresses, any family.
 
-One dict per prefix length in use, longest first: a look-up costs one masked dict probe
-per length present, whatever the number of routes.
+See `prefixes` for the structure: a look-up costs one masked dict probe per prefix
+length around the destination, whatever the number of routes.
 """
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sansio_net.addresses import format_ip, mask_ip, pack_ip, pack_network
+from sansio_net.addresses import format_ip, pack_ip, pack_network
 from sansio_net.errors import LimitError, StateError
+
+from .deadlines import Entry
+from .gateways import Gateway, Gateways
+from .prefixes import PrefixMap
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -22,7 +28,10 @@ MIN_MTU: Final = {4: 68, 16: 1280}
 
 @dataclass(slots=True)
 class Route:
-    """Packets to `network`/`prefixlen` leave by `nic`, to `via` or directly (b"")."""
+    """Packets to `network`/`prefixlen` leave by `nic`, to `via` or directly (b"").
+
+    source: the address they are sent from, if the sender names none; b"": by RFC 6724.
+    """
 
     network: bytes
     prefixlen: int
@@ -30,11 +39,20 @@ class Route:
     via: bytes = b""
     metric: int = 0
     mtu: int | None = None
+    source: bytes = b""
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.nic.index, self.via
 
     def __str__(self) -> str:
         where = f"{format_ip(self.network)}/{self.prefixlen}"
         via = f" via {format_ip(self.via)}" if self.via else ""
         return f"{where if self.prefixlen else DEFAULT}{via} dev {self.nic.name}"
+
+
+def _metric(route: Route) -> int:
+    return route.metric
 
 
 def parse_destination(text: str, via: bytes) -> tuple[bytes, int]:
@@ -48,17 +66,24 @@ def parse_destination(text: str, via: bytes) -> tuple[bytes, int]:
 
 
 class RouteTable:
-    """Routes by destination. `version` moves with every change: caches compare it."""
+    """Routes by destination. `version` moves with every change: caches compare it.
 
-    __slots__ = ("_lengths", "_limit", "_tables", "n_routes", "version")
+    Of several routes for one prefix the lowest metric wins, of equal ones the older.
+    Passed over are those whose interface is down, those without carrier if another one
+    has it, and those whose gateway is dead, also for a shorter prefix (RFC 4191 3.2).
+    """
+
+    __slots__ = ("_limit", "_maps", "armed", "gateways", "n_routes", "version")
 
     def __init__(self, limit: int = 1 << 20) -> None:
-        # (address size, prefix length) -> masked int -> routes, best metric first
-        self._tables: dict[tuple[int, int], dict[int, list[Route]]] = {}
-        self._lengths: dict[int, list[tuple[int, int]]] = {4: [], 16: []}
+        self._maps: dict[int, PrefixMap[list[Route]]] = {
+            size: PrefixMap(size) for size in (4, 16)
+        }
         self._limit = limit
+        self.gateways = Gateways()
         self.n_routes = 0
         self.version = 0
+        self.armed: Entry | None = None
 
     def add(self, route: Route) -> None:
         """Raises LimitError when full, StateError for a route that is there already."""
@@ -80,16 +105,13 @@ class RouteTable:
             self.forget(route)
 
     def _insert(self, route: Route) -> None:
-        size, prefixlen = len(route.network), route.prefixlen
-        shift = size * 8 - prefixlen
-        table = self._tables.get((size, prefixlen))
-        if table is None:
-            table = self._tables[size, prefixlen] = {}
-            self._lengths[size].append((prefixlen, shift))
-            self._lengths[size].sort(reverse=True)
-        routes = table.setdefault(int.from_bytes(route.network, "big") >> shift, [])
-        routes.append(route)
-        routes.sort(key=lambda r: r.metric)  # stable: the older wins a tie
+        prefixes = self._maps[len(route.network)]
+        routes = prefixes.get(route.network, route.prefixlen)
+        if routes is None:
+            prefixes.put(route.network, route.prefixlen, [route])
+        else:
+            insort(routes, route, key=_metric)  # the older wins a tie
+        self.gateways.hold(route)
         self.n_routes += 1
         self.version += 1
 
@@ -111,7 +133,7 @@ class RouteTable:
         self, network: bytes, prefixlen: int, nic: Interface | None, via: bytes | None
     ) -> Route | None:
         """The best route to exactly this network; None means whichever."""
-        for route in self._at(network, prefixlen):
+        for route in self._maps[len(network)].get(network, prefixlen) or ():
             if nic in (None, route.nic) and via in (None, route.via):
                 return route
         return None
@@ -120,41 +142,82 @@ class RouteTable:
         for route in [route for route in self if route.nic is nic]:
             self.forget(route)
 
-    def _at(self, network: bytes, prefixlen: int) -> list[Route]:
-        size = len(network)
-        table = self._tables.get((size, prefixlen), {})
-        masked = mask_ip(network, prefixlen)
-        return table.get(int.from_bytes(masked, "big") >> (size * 8 - prefixlen), [])
-
     def forget(self, route: Route) -> None:
         """Take out this very route."""
-        size, prefixlen = len(route.network), route.prefixlen
-        table = self._tables[size, prefixlen]
-        key = int.from_bytes(route.network, "big") >> (size * 8 - prefixlen)
-        table[key] = [r for r in table[key] if r is not route]
-        if not table[key]:
-            del table[key]
-        if not table:
-            del self._tables[size, prefixlen]
-            self._lengths[size].remove((prefixlen, size * 8 - prefixlen))
+        prefixes = self._maps[len(route.network)]
+        routes = prefixes.get(route.network, route.prefixlen)
+        assert routes is not None
+        left = [other for other in routes if other is not route]
+        if left:
+            routes[:] = left
+        else:
+            prefixes.drop(route.network, route.prefixlen)
+        self.gateways.release(route)
         self.n_routes -= 1
         self.version += 1
 
     def lookup(self, destination: bytes, nic: Interface | None = None) -> Route | None:
-        """The longest match, lowest metric; over `nic` alone when given."""
-        value, size = int.from_bytes(destination, "big"), len(destination)
-        for prefixlen, shift in self._lengths[size]:
-            for route in self._tables[size, prefixlen].get(value >> shift, ()):
-                if (nic is None or route.nic is nic) and route.nic.is_up:
-                    return route
-        return None
+        """The longest match, lowest metric; over `nic` alone when given.
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+        What was passed over for its dead gateway is asked again some time.
+        """
+        gateways = self.gateways
+        avoided: list[Route] = []
+        for routes in self._maps[len(destination)].matches(destination):
+            unplugged = None
+            for route in routes:
+                if (nic is not None and route.nic is not nic) or not route.nic.is_up:
+                    continue
+                if gateways.dead and route.via and gateways.is_dead(route):
+                    avoided.append(route)
+                elif route.nic.has_carrier:
+                    for other in avoided:
+                        gateways.avoid(other)
+                    return route
+                elif unplugged is None:
+                    unplugged = route
+            if unplugged is not None:
+                return unplugged
+        return self._least_dead(avoided) if avoided else None
+
+    def _least_dead(self, avoided: list[Route]) -> Route:
+        """All are dead: the best one, in turn with its equals (RFC 4861 6.3.6)."""
+        best = avoided[0]
+        rank = list(self.gateways.dead)
+        equals = [
+            route
+            for route in avoided
+            if (route.prefixlen, route.metric) == (best.prefixlen, best.metric)
+        ]
+        taken = min(equals, key=lambda route: rank.index(route.gateway))
+        for route in avoided:
+            if route is not taken:
+                self.gateways.avoid(route)
+        return taken
+
+    # -- gateways
+
+    def gateway_failed(self, nic: Interface, ip: bytes, now: int) -> None:
+        """Nobody answered at `ip`; other routes come first, if it is a gateway."""
+        if self.gateways.failed(nic, ip, now):
+            self.version += 1
+
+    def gateway_answered(self, nic: Interface, ip: bytes) -> None:
+        if self.gateways.answered(nic, ip):
+            self.version += 1
+
+    def deadline(self) -> int | None:
+        return self.gateways.deadline()
+
+    def handle_timeout(self, now: int) -> None:
+        if self.gateways.handle_timeout(now):
+            self.version += 1  # whoever still has use for one looks again
+
+    def __iter__(self) -> Iterator[Route]:
         """Every route, longest prefix first, in the order of their addition."""
-        for size, lengths in self._lengths.items():
-            for prefixlen, _ in lengths:
-                for routes in self._tables[size, prefixlen].values():
-                    yield from routes
+        for prefixes in self._maps.values():
+            for routes in prefixes.values():
+                yield from routes
 
 
 def make_route(
@@ -163,6 +226,7 @@ def make_route(
     via: str | None = None,
     metric: int = 0,
     mtu: int | None = None,
+    source: str | None = None,
 ) -> Route:
     """A Route from text. Raises ValueError."""
     hop = pack_ip(via) if via is not None else b""
@@ -171,4 +235,7 @@ def make_route(
         raise ValueError(f"{via} is not of the family of {destination}")
     if mtu is not None and mtu < MIN_MTU[len(network)]:
         raise ValueError(f"no MTU of a route: {mtu}")
-    return Route(network, prefixlen, nic, hop, metric, mtu)
+    sender = pack_ip(source) if source is not None else b""
+    if sender and len(sender) != len(network):
+        raise ValueError(f"{source} is not of the family of {destination}")
+    return Route(network, prefixlen, nic, hop, metric, mtu, sender)

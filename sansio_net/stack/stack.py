@@ -304,10 +304,12 @@ class Stack:
         nic: Interface | None = None,
         metric: int = 0,
         mtu: int | None = None,
+        source: str | None = None,
     ) -> None:
         """``("default", via="10.0.0.1")``; the interface is the one that reaches `via`.
 
         mtu: of packets that go this way, where it is less than the interface's.
+        source: the address they leave from where the sender names none.
 
         Raises ValueError, Unreachable where `via` is on no subnet of ours.
         """
@@ -317,7 +319,7 @@ class Stack:
                 raise Unreachable(f"no interface reaches {via or destination}")
             nic = direct.nic
         self.name_of(nic)
-        self.routes.add(make_route(destination, nic, via, metric, mtu))
+        self.routes.add(make_route(destination, nic, via, metric, mtu, source))
 
     def remove_route(
         self, destination: str, *, via: str | None = None, nic: Interface | None = None

@@ -49,6 +49,7 @@ from sansio_net.protocols.neighbours import (
     Claimed,
     Conflict,
     Neighbour,
+    NeighbourState,
     NeighbourTable,
     ResolutionFailed,
     Resolved,
@@ -296,6 +297,16 @@ class ArpCache:
         It leaves through `emit`, or comes back in ResolutionFailed.
         """
         self._table.enqueue(neighbour, packet, now)
+        self._tell()
+
+    def state_of(self, ip: bytes) -> NeighbourState | None:
+        """None: nothing is known of it."""
+        entry = self._table.get(ip)
+        return entry.state if entry is not None else None
+
+    def probe(self, ip: bytes, now: int) -> None:
+        """Ask once whether one that did not answer is back."""
+        self._table.probe(ip, now)
         self._tell()
 
     def confirm(self, neighbour: Neighbour, now: int) -> None:

@@ -33,6 +33,7 @@ from sansio_net.protocols.neighbours import (
     Claimed,
     Conflict,
     Neighbour,
+    NeighbourState,
     NeighbourTable,
     ResolutionFailed,
     Resolved,
@@ -42,6 +43,7 @@ from sansio_net.wire import ndp
 from sansio_net.wire.ethernet import ETHERTYPE_IPV6
 
 from . import frames
+from .answer import Answer
 from .config import NdpConfig, RouterLost
 from .dad import Claim, Claims
 from .merge import advertised, mentioned
@@ -50,18 +52,6 @@ NdpEvent: TypeAlias = Resolved | ResolutionFailed | Conflict | Claimed | RouterL
 
 _OUTCOMES: Final = 1
 """The one bit of `pending_kinds`: the parts hold events to be taken."""
-
-
-class Answer:
-    """An advertisement that has not left yet; `mac` None: the asker's is not known."""
-
-    __slots__ = ("asker_ip", "asker_mac", "listed", "target")
-
-    def __init__(self, target: bytes, asker_ip: bytes, asker_mac: bytes | None) -> None:
-        self.target = target
-        self.asker_ip = asker_ip
-        self.asker_mac = asker_mac
-        self.listed = True
 
 
 class NeighbourDiscovery:
@@ -265,6 +255,16 @@ class NeighbourDiscovery:
     def enqueue(self, neighbour: Neighbour, packet: Packet, now: int) -> None:
         """Keep `packet`, at its IP header, until the neighbour is known."""
         self._table.enqueue(neighbour, packet, now)
+        self._tell()
+
+    def state_of(self, ip: bytes) -> NeighbourState | None:
+        """None: nothing is known of it."""
+        entry = self._table.get(ip)
+        return entry.state if entry is not None else None
+
+    def probe(self, ip: bytes, now: int) -> None:
+        """Ask once whether one that did not answer is back."""
+        self._table.probe(ip, now)
         self._tell()
 
     def confirm(self, neighbour: Neighbour, now: int) -> None:

@@ -170,6 +170,18 @@ class NeighbourTable:
         if entry.state is not _INCOMPLETE:
             self._send(entry)
 
+    def probe(self, ip: bytes, now: int) -> None:
+        """Ask once, of one that did not answer (RFC 4191 3.5)."""
+        limit = self._config.mcast_solicit
+        entry = self._entries.get(ip)
+        if entry is None:
+            entry = self.lookup(ip, now)
+            entry.n_solicits = limit
+        elif entry.state is _FAILED and self._may_resolve():
+            self._become(entry, _INCOMPLETE, now)
+            entry.n_solicits = limit - 1
+            self._solicit(entry, now)
+
     def confirm(self, entry: Neighbour, now: int) -> None:
         """A transport made progress through this neighbour (RFC 4861 7.3.1)."""
         if entry.state is _REACHABLE:
