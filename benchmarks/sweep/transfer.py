@@ -286,6 +286,7 @@ def options_for(cell: Cell) -> TcpOptions:
         rack=cell.rack,
         send_buffer_max=BUFFER,
         receive_buffer_max=BUFFER,
+        reorder_segments=BUFFER // PACKET,
     )
 
 

@@ -78,13 +78,16 @@ def places(t: Script) -> list[int]:
     return [t.relative(seen) for seen in t.sent()]
 
 
-def in_flight(segments: int = 10, *, more: int = 90, **kwargs: Any) -> Script:
-    """So many segments of 1000 bytes just left; there is more to send, or not."""
+def in_flight(
+    segments: int = 10, *, more: int = 90, ago: int = 20 * MS, **kwargs: Any
+) -> Script:
+    """So many segments of 1000 bytes left a while `ago`; `more` waits, or none."""
     kwargs.setdefault("sack_ok", True)
     kwargs.setdefault("initial_window", segments)
     t = connected(**kwargs)
     t.conn.send(bytes(1000 * (segments + more)))
     assert sizes(t) == [1000] * segments
+    t.wait(ago)  # on its way; what goes again leaves later than this
     return t
 
 

@@ -52,7 +52,7 @@ def check(conn: Connection, now: int) -> None:
     if receiver.reorder is not None:
         assert receiver.reorder.ranges()[0][0] > receiver.rcv_nxt
         assert receiver.reorder.end <= receiver.rcv_adv
-        assert receiver.reorder.n_chunks <= conn.options.reorder_segments
+        assert receiver.reorder.n_chunks <= 2 * conn.options.reorder_segments
     if not conn.done:
         assert recovery.lost >= 0
         assert sender.snd_nxt - sender.snd_una >= recovery.lost
@@ -524,6 +524,6 @@ def check_anything(conn: Connection) -> None:
     assert receiver.pending <= conn.options.receive_buffer
     if receiver.reorder is not None:
         assert receiver.reorder.size > 0
-        assert receiver.reorder.n_chunks <= conn.options.reorder_segments + 1
+        assert receiver.reorder.n_chunks <= 2 * conn.options.reorder_segments + 1
     if sender.in_flight and not conn.done:
         assert conn.timers.at(RETRANSMIT) is not None

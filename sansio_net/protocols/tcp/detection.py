@@ -8,9 +8,12 @@ from .phase import CWR, DISORDER, FAST, OPEN, TIMEOUT
 from .scoreboard import NEVER
 
 if TYPE_CHECKING:
+    from .congestion import AckSample
     from .recovery import Recovery
 
 DUP_THRESHOLD: Final = 3
+MAX_THRESHOLD: Final = 127
+"""However far segments are reordered: so many SACKed ranges are counted an ACK."""
 
 
 def detect(recovery: Recovery, una: int, nxt: int, mss: int, now: int) -> int:
@@ -26,7 +29,7 @@ def detect(recovery: Recovery, una: int, nxt: int, mss: int, now: int) -> int:
         if una <= recovery.recovery_point and not few:
             return 0
         return board.lose_range(una, min(una + mss, nxt))
-    if recovery.rack is not None:
+    if recovery.rack is not None and recovery.rack.whole:
         if not board.sacked and not board.retransmitted:
             recovery.reorder_at = NEVER
             return 0
@@ -50,6 +53,43 @@ def detect(recovery: Recovery, una: int, nxt: int, mss: int, now: int) -> int:
         # RFC 6675 5 (1): so many duplicates, whatever they covered
         lost = board.lose_range(una, min(una + mss, board.islands[0].start))
     return lost
+
+
+def lost_again(recovery: Recovery, now: int) -> int:
+    """Retransmissions that are lost as well. PRR brings cwnd down; their loss is no
+    further reason (RFC 8985 9.3)."""
+    board = recovery.scoreboard
+    assert board is not None
+    assert recovery.rack is not None
+    if board.retransmitted:
+        found, recovery.reorder_at = recovery.rack.detect(board, now, True, False)
+        return found
+    recovery.reorder_at = NEVER
+    return 0
+
+
+def count(
+    recovery: Recovery, sample: AckSample, newly: int, duplicate: bool, mss: int
+) -> None:
+    """What was delivered, duplicates, and how far order is not kept."""
+    if newly:
+        recovery.advance = newly
+    board = recovery.scoreboard
+    assert board is not None
+    if recovery.sack:
+        sample.acked = board.delivered
+        if newly:
+            recovery.dup_acks = 0
+        elif board.newly_sacked:
+            recovery.note_duplicate(sample.in_flight)
+    else:
+        sample.acked = without_sack(
+            recovery, newly, duplicate, sample.nxt - sample.una, mss
+        )
+    if board.reordered and recovery.reordering < MAX_THRESHOLD:
+        # Linux's measure: how far the latest was ahead of what came late
+        ahead = -(-(board.fack - board.original) // mss)
+        recovery.reordering = min(max(recovery.reordering, ahead), MAX_THRESHOLD)
 
 
 def without_sack(

@@ -152,7 +152,8 @@ class TcpOptions:
     """Where growing ends; the window scale of our SYN allows as much (RFC 7323 2.3).
     Linux's tcp_rmem."""
     reorder_segments: int = 8192
-    """Chunks kept beyond a hole (RFC 9293 SHLD-31); more are dropped and counted."""
+    """Chunks kept beyond a hole (RFC 9293 SHLD-31), twice as many if the rest fills
+    holes between them; more are dropped and counted."""
 
     # sending
     nodelay: bool = False

@@ -1,6 +1,8 @@
 """Loss by time: what was sent before something that has arrived, and a little more.
 
-RFC 8985 6. Made for connections with SACK and the option `rack`.
+RFC 8985 6. With the option `rack` it judges all that is in flight; without it only what
+went again, of whose loss RFC 6675 says nothing: so a retransmission that is lost does
+not wait for the timer. Needs SACK.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ _FOREVER: Final = 1 << 62
 class Rack:
     """`xmit_at`, `end`: when the latest sent of all that arrived left, and its end.
 
+    whole: it judges all that is in flight, not only what went again.
     reordering: something arrived out of order that had not been sent again.
     """
 
@@ -32,10 +35,12 @@ class Rack:
         "reordering",
         "rtt",
         "srtt",
+        "whole",
         "xmit_at",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, whole: bool = True) -> None:
+        self.whole = whole
         self.xmit_at = NEVER
         self.end = 0
         self.rtt = 0
@@ -93,8 +98,9 @@ class Rack:
             window = self.reo_wnd_mult * self.min_rtt // 4
             self.reo_wnd = min(window, self.srtt)
         until = now - self.rtt - self.reo_wnd
-        lost = board.lose_originals(self.xmit_at, self.end, until)
-        lost += self._detect_again(board, until)
+        lost = self._detect_again(board, until)
+        if self.whole:
+            lost += board.lose_originals(self.xmit_at, self.end, until)
         if not self._waits(board):
             return lost, NEVER
         return lost, max(self.xmit_at + self.rtt + self.reo_wnd, now + 1)
@@ -117,7 +123,7 @@ class Rack:
     def _waits(self, board: Scoreboard) -> bool:
         """Is there anything that only the reordering window keeps from being lost?"""
         latest = self.xmit_at, self.end
-        record = board.next_original()
+        record = board.next_original() if self.whole else None
         if record is not None and (record.sent_at, record.end) < latest:
             return True
         if not board.by_time:

@@ -163,8 +163,12 @@ class Receiver:
         reorder, most = self.reorder, 3 * max(self.limit, MIN_REORDER)
         if reorder is None:
             reorder = self.reorder = Reorder()
-        elif reorder.n_chunks >= self.reorder_limit or reorder.cost > most:
-            return -1
+        else:
+            # room for what fills holes is left when the rest is taken: the text that
+            # is missing must not be refused for the sake of what came after it
+            room = self.reorder_limit << (seq < reorder.end)
+            if reorder.n_chunks >= room or reorder.cost > most:
+                return -1
         again = reorder.insert(seq, text)
         if again is not None:
             self.repeated(*again)

@@ -7,10 +7,10 @@ lost after all. Facts of ACKs come in; ranges to send again and room come out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from .congestion import AckSample, Cause, CongestionController
-from .detection import DUP_THRESHOLD, detect, without_sack
+from .detection import DUP_THRESHOLD, count, detect, lost_again
 from .phase import CWR, DISORDER, FAST, OPEN, TIMEOUT
 from .prr import Prr
 from .rack import Rack
@@ -20,9 +20,6 @@ from .undo import Undo
 
 if TYPE_CHECKING:
     from .delivery import DeliveryRate
-
-MAX_THRESHOLD: Final = 127
-"""However far segments are reordered: so many SACKed ranges are counted an ACK."""
 
 
 class Recovery:
@@ -114,6 +111,11 @@ class Recovery:
             if self.tail is not None and self.tail.may_probe:
                 self.tail = None
 
+    @property
+    def by_time(self) -> bool:
+        """RACK judges whatever is in flight, and RFC 6675 nothing."""
+        return self.rack is not None and self.rack.whole
+
     # What leaves ----------------------------------------------------------------------
 
     def pipe(self, in_flight: int) -> int:
@@ -159,7 +161,7 @@ class Recovery:
         board = self.scoreboard
         if board is None or self.phase is not FAST or not self.sack:
             return 0, 0
-        if self.rack is not None:
+        if self.by_time:
             return 0, 0  # RACK's timer and the tail probe do this
         start, end = board.next_hole()
         if start == end and una > self.rescue_rxt:
@@ -206,10 +208,11 @@ class Recovery:
         elif self.phase is DISORDER and self.reordering > DUP_THRESHOLD:
             # it was a loss, and patience did not help: less of it (as Linux)
             self.reordering = DUP_THRESHOLD
-        if self.rack is not None and self.rack.rtt:
+        if self.rack is not None and self.rack.whole and self.rack.rtt:
             self.rack.on_timeout(board, una, mss, now)
         else:
             board.lose_range(una, nxt)
+        self._watch_again(board)
         if self.tail is not None:
             self.tail.end = NEVER
         self.phase, self.recovery_point = TIMEOUT, nxt  # RFC 6582 3.2 (4)
@@ -257,7 +260,7 @@ class Recovery:
         board = self.scoreboard
         assert board is not None
         una, nxt, now = sample.una, sample.nxt, sample.now
-        self._count(board, sample, newly, duplicate, mss)
+        count(self, sample, newly, duplicate, mss)
         if self.rack is not None:
             self.rack.on_ack(board, una, nxt, dsack_end != NEVER, board.floor, srtt)
         self.holds = False
@@ -271,10 +274,12 @@ class Recovery:
             congestion.on_recovered(now)
         elif self.undo is not None and self.undo.all_twice:
             self._undo("dsack", congestion, now)
-        if self.phase is not TIMEOUT or self.rack is not None:
+        if self.phase is not TIMEOUT or self.by_time:
             found = detect(self, una, nxt, mss, now)
             if found and self.phase not in (FAST, TIMEOUT):
                 self._enter(una, nxt, congestion, now)
+        if self.rack is not None and not self.rack.whole:
+            lost_again(self, now)
         if self.tail is not None and self.tail.end != NEVER:
             bare = duplicate and not board.newly_sacked
             if self.tail.on_ack(una, dsack_end, bare) and self.phase in (
@@ -293,32 +298,6 @@ class Recovery:
             safe = newly > 0 and not sample.lost
             self.prr.on_ack(sample.acked, pipe, congestion.ssthresh, mss, safe)
 
-    def _count(
-        self,
-        board: Scoreboard,
-        sample: AckSample,
-        newly: int,
-        duplicate: bool,
-        mss: int,
-    ) -> None:
-        """What was delivered, duplicates, and how far order is not kept."""
-        if newly:
-            self.advance = newly
-        if self.sack:
-            sample.acked = board.delivered
-            if newly:
-                self.dup_acks = 0
-            elif board.newly_sacked:
-                self.note_duplicate(sample.in_flight)
-        else:
-            sample.acked = without_sack(
-                self, newly, duplicate, sample.nxt - sample.una, mss
-            )
-        if board.reordered and self.reordering < MAX_THRESHOLD:
-            # Linux's measure: how far the latest was ahead of what came late
-            ahead = -(-(board.fack - board.original) // mss)
-            self.reordering = min(max(self.reordering, ahead), MAX_THRESHOLD)
-
     def note_duplicate(self, in_flight: int) -> None:
         """Something arrived out of order, before any loss is sure."""
         self.dup_acks += 1
@@ -335,10 +314,13 @@ class Recovery:
             return False
         board.begin(now)
         before = self.pipe(nxt - una)
-        found = detect(self, una, nxt, mss, now)
+        if self.by_time:
+            found = detect(self, una, nxt, mss, now)
+        else:
+            found = lost_again(self, now)
         if not found:
             return False
-        if self.phase not in (FAST, TIMEOUT):
+        if self.by_time and self.phase not in (FAST, TIMEOUT):
             self._flight = before
             self._enter(una, nxt, congestion, now)
         if self._reduces:
@@ -373,6 +355,7 @@ class Recovery:
             self.reductions += 1
             self._begin_undo(una, board.retransmitted)
             self._reduce(nxt - una)
+        self._watch_again(board)
         self.phase, self.recovery_point = FAST, nxt
         self.partial_acks = 0
         self.rescue_rxt = una  # (4.3): once per recovery, and not at once
@@ -380,6 +363,12 @@ class Recovery:
         self.urgent = True
         if self.tail is not None:
             self.tail.end = NEVER
+
+    def _watch_again(self, board: Scoreboard) -> None:
+        """RFC 6675 does not say when a retransmission is lost: time does, from now."""
+        if self.sack and self.rack is None:
+            self.rack = Rack(whole=False)
+            board.by_time = []
 
     def _leave(self, in_flight: int) -> None:
         self.phase = OPEN

@@ -14,7 +14,7 @@ RFC = "RFC 8985"
 def probing(segments: int = 5, *, more: int = 0, **kwargs: Any) -> Script:
     """SRTT is 100 ms: PTO is twice that, RTO three times."""
     options = {"tail_loss_probe": True, "rack": True, "rtt": 100 * MS}
-    return in_flight(segments, more=more, **(options | kwargs))
+    return in_flight(segments, more=more, ago=0, **(options | kwargs))
 
 
 @requirement(RFC, "7.2-1", "New data SHOULD start a PTO of 2 SRTT")

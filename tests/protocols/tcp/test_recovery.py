@@ -8,6 +8,7 @@ import pytest
 
 from sansio_net.protocols.tcp.phase import CWR, DISORDER, FAST, OPEN, TIMEOUT
 from sansio_net.protocols.tcp.rtt import RttEstimator
+from sansio_net.protocols.tcp.timers import REORDER
 from sansio_net.units import MILLISECOND, SECOND
 
 from .dialogue import Talk
@@ -561,3 +562,57 @@ def test_long_losses_go_as_super_segments() -> None:
     assert [len(said.data) for said in talk.all_said()] == [2000]
     talk.peer(".", seq=1, ack=3001)
     assert [len(said.data) for said in talk.all_said()] == [4000]
+
+
+# Retransmissions that are lost: by time, as RFC 8985 6.2 has it -----------------------
+
+
+def lost_twice(**options: Any) -> Talk:
+    """The first of ten went again and did not arrive; what left later did."""
+    talk = flying(10, more=10_000, **options)
+    assert sack(talk, (1001, 4001)) == [1]
+    for end in range(5001, 10_002, 1000):
+        sack(talk, (1001, end))
+    assert talk.conn.sender.snd_nxt > 10_001  # new text left behind it
+    talk.now += 100 * MS
+    return talk
+
+
+def test_a_lost_retransmission_goes_again_without_a_timeout() -> None:
+    talk = lost_twice()
+    window = talk.conn.congestion.ssthresh
+    assert 1 in sack(talk, (1001, 11_001))
+    assert talk.conn.recovery.phase is FAST
+    # PRR brought cwnd down: it is no further reason (RFC 8985 9.3)
+    assert talk.conn.congestion.ssthresh == window
+    assert talk.conn.recovery.reductions == 1
+
+
+def test_not_as_long_as_only_older_text_arrives() -> None:
+    talk = flying(10, more=10_000)
+    assert sack(talk, (1001, 4001)) == [1]
+    for end in range(5001, 10_002, 1000):
+        talk.now += 10 * MS
+        assert 1 not in sack(talk, (1001, end))
+
+
+def test_a_lost_retransmission_waits_where_order_is_not_kept() -> None:
+    talk = lost_twice()
+    assert talk.conn.recovery.rack is not None
+    talk.conn.recovery.rack.reordering = True
+    assert 1 not in sack(talk, (1001, 11_001))
+    at = talk.conn.timers.at(REORDER)
+    assert at == talk.now + talk.conn.rtt.min_rtt // 4
+    talk.wait_timer("reorder")
+    assert again(talk)[0] == 1
+
+
+def test_a_lost_retransmission_after_a_timeout() -> None:
+    talk = flying(4, frto=False, tail_loss_probe=False)
+    talk.wait_timer("retransmit")
+    assert again(talk) == [1]
+    talk.now += 100 * MS
+    assert sack(talk, ack=1001) == [1001, 2001]
+    talk.now += 100 * MS
+    assert sack(talk, (2001, 3001), ack=1001)[0] == 1001
+    assert talk.conn.recovery.phase is TIMEOUT

@@ -24,8 +24,6 @@ DRAIN_GAIN: Final = UNIT * 1000 // 2885
 CWND_GAIN: Final = 2 * UNIT
 CYCLE: Final = (UNIT * 5 // 4, UNIT * 3 // 4, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT)
 """Of PROBE_BW: ask for more, drain what that queued, cruise; a min_rtt each."""
-PACING_MARGIN: Final = 1
-"""Per cent that the rate stays below the estimate: no queue builds up."""
 RATE_ROUNDS: Final = len(CYCLE) + 2
 MIN_RTT_WINDOW: Final = 10 * SECOND
 PROBE_RTT_TIME: Final = 200 * MILLISECOND
@@ -351,7 +349,9 @@ class Bbr:
     # Its answer -----------------------------------------------------------------------
 
     def _pace(self, rate: int, gain: int) -> None:
-        rate = rate * gain * (100 - PACING_MARGIN) // (UNIT * 100)
+        # the draft's 4.2.1; Linux stays one per cent below, which PROBE_RTT's pauses
+        # on a long path leave no room for
+        rate = rate * gain // UNIT
         # in start-up a low sample is no reason to slow down
         if self.full_rate_reached or rate > self.pacing_rate:
             self.pacing_rate = max(rate, 1)

@@ -77,7 +77,7 @@ class Flow:
 
 
 def paced(rate: int, gain: int = UNIT) -> int:
-    return rate * gain * 99 // (UNIT * 100)
+    return rate * gain // UNIT
 
 
 def test_before_anything_is_known() -> None:
@@ -152,7 +152,7 @@ def gains(flow: Flow, count: int) -> list[int]:
     out = list[int]()
     while len(out) < count:
         flow.round(pipe=BDP * 5 // 4 + 30 * MSS)
-        gain = round(flow.cc.pacing_rate * 100 * UNIT / (99 * RATE))
+        gain = round(flow.cc.pacing_rate * UNIT / RATE)
         out.append(gain)
     return out
 
