@@ -67,6 +67,8 @@ class DropReason(StrEnum):
     FRAGMENT_MALFORMED = "fragment_malformed"
     FRAGMENT_OVERLAP = "fragment_overlap"
     """An overlap: the whole datagram is dropped (RFC 5722 4, for IPv4 too)."""
+    FRAGMENT_TINY = "fragment_tiny"
+    """A piece that cuts a TCP header in two (RFC 1858, RFC 3128)."""
     REASSEMBLY_TIMEOUT = "reassembly_timeout"
     REASSEMBLY_LIMIT = "reassembly_limit"
     """The memory bound: the oldest datagram made room."""

@@ -51,7 +51,7 @@ class PacketInfo:
     """What a layer knows and the bytes at `Packet.offset` do not say.
 
     src, dst: packed addresses. tos: DSCP and ECN. vlan: None or the tag control word.
-    reason: why a packet was sent, for captures.
+    reason: why a packet was sent, for captures. options: IPv4's, whole words.
     """
 
     src: bytes = b""
@@ -60,6 +60,7 @@ class PacketInfo:
     ttl: int = 64
     vlan: int | None = None
     reason: str | None = None
+    options: bytes = b""
 
 
 class Packet:
@@ -150,7 +151,10 @@ class Packet:
 
 @dataclass(slots=True)
 class Datagram:
-    """One UDP payload with its addresses: ``("10.0.0.1", 53)``, as asyncio has them."""
+    """One UDP payload with its addresses: ``("10.0.0.1", 53)``, as asyncio has them.
+
+    options: IPv4's, as they came (RFC 1122 4.1.3.2).
+    """
 
     data: bytes
     source: tuple[str, int]
@@ -158,6 +162,7 @@ class Datagram:
     nic: str = ""
     ttl: int = 64
     tos: int = 0
+    options: bytes = b""
 
 
 def received_chunk(frame: bytes, start: int, end: int) -> Chunk:

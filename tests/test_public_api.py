@@ -75,6 +75,9 @@ MODULES: dict[str, str] = {
     "sansio_net.wire.ipv4": """
         Ipv4Header build_ipv4 build_options pack_header parse_ipv4 parse_options
     """,
+    "sansio_net.wire.ipv4_options": """
+        OptionProblem check_options find_options for_the_way_back record
+    """,
     "sansio_net.wire.ipv6": "Ipv6Header build_ipv6 pack_header parse_ipv6",
     "sansio_net.wire.ip": "ip_protocol ip_unwrap ip_wrap",
     "sansio_net.wire.icmp": "Icmp Quoted build_icmp parse_icmp parse_quoted",

@@ -18,12 +18,12 @@ class Arrival:
     tos, ttl: of the IP header. group: sent to more than one host, by its link or its
     IP address. named_at: where the IPv6 packet names its upper layer. was_fragmented:
     with an IPv6 fragment header, be it an atomic one. router_alert: what IPv6's says.
-    is_looped: we sent it to a group that we are in.
+    is_looped: we sent it to a group that we are in. options: IPv4's, of this packet.
     """
 
     __slots__ = (
         *("dst", "end", "group", "named_at", "nic", "packet", "src", "start"),
-        *("is_looped", "router_alert", "tos", "ttl", "was_fragmented"),
+        *("is_looped", "options", "router_alert", "tos", "ttl", "was_fragmented"),
     )
 
     packet: Packet
@@ -35,6 +35,7 @@ class Arrival:
         self.was_fragmented = False
         self.router_alert: int | None = None
         self.is_looped = False
+        self.options = b""
         self.src = self.dst = b""
 
     def drop(self, reason: DropReason) -> None:

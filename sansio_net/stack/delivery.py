@@ -13,7 +13,7 @@ from sansio_net.errors import WireError
 from sansio_net.packet import CSUM_NONE, Packet
 from sansio_net.protocols.icmp import EchoReply, IcmpError, IcmpRedirect
 from sansio_net.protocols.tcp import Connection, reset_for
-from sansio_net.wire import icmpv6, ipv4
+from sansio_net.wire import icmpv6, ipv4, tcp
 from sansio_net.wire.icmp import Icmp as IcmpMessage
 from sansio_net.wire.ipv6_extensions import Chain
 from sansio_net.wire.ndp import Redirect, RouterAdvertisement, parse_ndp
@@ -105,7 +105,15 @@ def datagram_arrives(
     sockets = nic.stack.socket_table.udp_for(src, sport, dst, dport, nic, arrival.group)
     for socket in sockets:
         socket.datagram_arrives(
-            data, src, sport, dst, arrival.ttl, arrival.tos, nic.name, now
+            data,
+            src,
+            sport,
+            dst,
+            arrival.ttl,
+            arrival.tos,
+            nic.name,
+            now,
+            arrival.options,
         )
     if not sockets:
         arrival.drop(DropReason.UDP_NO_SOCKET)
@@ -122,12 +130,19 @@ def fragment_arrives(arrival: Arrival, ihl: int, now: int) -> Packet | None:
     frame, start = arrival.packet.head, arrival.start
     stack = arrival.nic.stack
     field = int.from_bytes(frame[start + 6 : start + 8], "big")
+    offset = (field & 0x1FFF) * 8
+    if frame[start + 9] == ipv4.PROTO_TCP and (
+        offset == 8 or (not offset and arrival.end - start - ihl < tcp.HEADER_SIZE)
+    ):
+        # RFC 3128 3: it would hide part of the header from filters on the way
+        arrival.drop(DropReason.FRAGMENT_TINY)
+        return None
     whole = stack.reassembler.fragment_arrives(
         frame[start + 12 : start + 20]
         + frame[start + 4 : start + 6]
         + frame[start + 9 : start + 10],
         frame[start : start + ihl],
-        (field & 0x1FFF) * 8,
+        offset,
         bool(field & MORE_FRAGMENTS),
         frame[start + ihl : arrival.end],
         now,
@@ -157,6 +172,7 @@ def icmp_arrives(arrival: Arrival, at: int, now: int) -> None:
         arrival.group,
         packet.csum != CSUM_NONE,
         now,
+        arrival.options,
     )
     if isinstance(found, IcmpError):
         faults.error_arrives(arrival, found, now)

@@ -20,7 +20,9 @@ from sansio_net.protocols.ndp import NeighbourDiscovery
 from sansio_net.protocols.neighbours import Neighbour, NeighbourState
 from sansio_net.protocols.tcp import Connection
 from sansio_net.protocols.udp import UdpSocket
+from sansio_net.units import MILLISECOND
 from sansio_net.wire import ipv4, ipv6
+from sansio_net.wire.ipv4_options import find_options, record
 from sansio_net.wire.segment import flatten
 
 from . import fragments6, groups, upkeep
@@ -232,7 +234,7 @@ def send(
         stack.tally.drop(DropReason.OUTPUT_QUEUE_FULL)
         return
     loops = loops and is_multicast(info.dst)
-    for piece in _ip_packets(stack, hop.mtu, packet, source, protocol, info):
+    for piece in _ip_packets(stack, hop.mtu, packet, source, protocol, info, now):
         if loops:
             groups.loop_back(nic, piece.join(), source, info.dst)
         if loops and not info.ttl:
@@ -257,17 +259,21 @@ def _ip_packets(
     source: bytes,
     protocol: int,
     info: PacketInfo,
+    now: int,
 ) -> list[Packet]:
     """The packet with its IP header, in fragments where it is too big (RFC 791 3.2)."""
     dst, size = info.dst, len(packet)
     if len(dst) == 16:
         return _ipv6_packets(stack, mtu, packet, source, protocol, info)
     ident = next_ident(stack, dst, packet, size)
-    top = ipv4.pack_header(
-        source, dst, protocol, 20 + size, ident, 0, info.ttl, info.tos
-    )
+    if info.options:
+        top = _with_options(stack, source, info, protocol, size, ident, now)
+    else:
+        top = ipv4.pack_header(
+            source, dst, protocol, 20 + size, ident, 0, info.ttl, info.tos
+        )
     _prepend(packet, b"", top)
-    if 20 + size <= mtu:
+    if len(top) + size <= mtu:
         return [packet]
     try:
         (whole,) = flatten(packet)  # checksums cannot wait for fragments
@@ -275,7 +281,34 @@ def _ip_packets(
         stack.tally.drop(DropReason.PACKET_TOO_BIG)
         return []
     stack.tally.count("fragmented")
-    return [Packet(piece) for piece in fragment(top, whole[20:], mtu)]
+    return [Packet(piece) for piece in fragment(top, whole[len(top) :], mtu)]
+
+
+def _with_options(
+    stack: Stack,
+    source: bytes,
+    info: PacketInfo,
+    protocol: int,
+    size: int,
+    identification: int,
+    now: int,
+) -> bytes:
+    """The header of a packet with options that we send, which are valid.
+
+    RFC 1122 3.2.1.8 (e): where it starts is the first to record a time.
+    """
+    own, time = stack.own, now // MILLISECOND
+    options = record(info.options, find_options(info.options), source, own, time)
+    return ipv4.build_ipv4(
+        source,
+        info.dst,
+        protocol,
+        size,
+        ttl=info.ttl,
+        tos=info.tos,
+        identification=identification,
+        options=options,
+    )
 
 
 def _ipv6_packets(

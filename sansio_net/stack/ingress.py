@@ -34,7 +34,7 @@ from sansio_net.wire.ipv6_extensions import (
     walk,
 )
 
-from . import delivery, faults, groups, upkeep
+from . import delivery, faults, groups, options4, upkeep
 from .arrival import Arrival, Segment
 from .vlan import is_tag, read_tags
 
@@ -160,23 +160,18 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
         return
     arrival.start, arrival.end = at, at + total
     arrival.src, arrival.dst, arrival.tos, arrival.ttl = src, dst, tos, ttl
-    if ihl == 20 and not fragment & 0x3FFF:
-        if protocol == 6:
-            connection = arrival.nic.stack.connection_table.get(
-                frame[at + 12 : at + 24]
-            )
-            if (
-                connection is not None
-                and connection.nic is arrival.nic
-                and dst in arrival.nic.local
-                and not arrival.group
-            ):
-                # the peer's address was validated when the connection began
-                tcp_arrives(arrival, at + 20, now, connection)
-                return
-    elif ihl > 20 and not _options_allowed(arrival, at, ihl):
-        return
-    if not classify(arrival):
+    if ihl == 20 and not fragment & 0x3FFF and protocol == 6:
+        connection = arrival.nic.stack.connection_table.get(frame[at + 12 : at + 24])
+        if (
+            connection is not None
+            and connection.nic is arrival.nic
+            and dst in arrival.nic.local
+            and not arrival.group
+        ):
+            # the peer's address was validated when the connection began
+            tcp_arrives(arrival, at + 20, now, connection)
+            return
+    if not classify(arrival) or (ihl > 20 and not options4.arrive(arrival, ihl, now)):
         return
     if fragment & 0x3FFF:
         whole = delivery.fragment_arrives(arrival, ihl, now)
@@ -185,22 +180,8 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
             ipv4_arrives(arrival, 0, now)
     else:
         transport_arrives(arrival, protocol, at + ihl, now)
-
-
-def _options_allowed(arrival: Arrival, at: int, ihl: int) -> bool:
-    """IPv4 options: well formed, and no source route (RFC 7126)."""
-    try:
-        options = ipv4.parse_options(arrival.packet.head[at + 20 : at + ihl])
-    except WireError:
-        arrival.drop(DropReason.IP_BAD_OPTIONS)
-        return False
-    if any(
-        kind in (ipv4.OPT_LOOSE_SOURCE_ROUTE, ipv4.OPT_STRICT_SOURCE_ROUTE)
-        for kind, _ in options
-    ):
-        arrival.drop(DropReason.IP_SOURCE_ROUTE)
-        return False
-    return True
+    if ihl > 20:
+        arrival.options = b""
 
 
 def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:

@@ -305,6 +305,7 @@ _ARP = "tests/protocols/test_arp.py::"
 _ICMP = "tests/protocols/test_icmp.py::"
 _INGRESS = "tests/stack/test_ingress.py::"
 _HOST = "tests/stack/test_host_rules.py::"
+_OPTIONS: Final = "tests/stack/test_options4.py::"
 _UDP = "tests/protocols/test_udp.py::"
 
 _HOSTS: Final = (
@@ -354,12 +355,28 @@ _HOSTS: Final = (
         "tests/conformance/rfc9293/test_3_9_2_network.py::test_ttl",
         reason="",
     ),
-    partly(
+    elsewhere(
         HOSTS,
         "3.2.1.8",
         "MUST pass IP options up, MUST let them be sent, MUST ignore unknown ones",
-        "unknown ones are survived; none is passed to applications, none can be sent",
         "tests/conformance/rfc9293/test_3_9_2_network.py::test_ip_options",
+        f"{_OPTIONS}test_the_application_sees_them",
+        f"{_OPTIONS}test_the_application_sends_them",
+        reason="by UDP sockets; TCP passes over them",
+    ),
+    not_done(
+        HOSTS,
+        "3.2.1.8 c",
+        "MUST originate a source route and be the final destination of one",
+        "refused, as RFC 7126 4.3 and 4.4 have it since",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.2.1.8 d-e",
+        "MAY record a route and times; where it starts and where it ends, if so",
+        f"{_OPTIONS}test_a_recorded_route_holds_the_whole_round_trip",
+        f"{_OPTIONS}test_a_timestamp_as_well",
+        reason="times count from no midnight: the core has no calendar, and says so",
     ),
     elsewhere(
         HOSTS,
@@ -391,13 +408,14 @@ _HOSTS: Final = (
         "tests/conformance/rfc9293/test_3_9_2_network.py::test_soft_errors",
         reason="",
     ),
-    partly(
+    elsewhere(
         HOSTS,
         "3.2.2.6",
         "MUST answer an Echo with all its data, from the address that was asked",
-        "done; a recorded route or time stamp (SHOULD) is not sent back",
         f"{_ICMP}test_an_echo_request_is_answered_whole",
         f"{_INGRESS}test_echo_is_answered_and_only_to_unicast",
+        f"{_OPTIONS}test_a_recorded_route_holds_the_whole_round_trip",
+        reason="a recorded route and timestamp go back (SHOULD)",
     ),
     elsewhere(
         HOSTS,
@@ -460,11 +478,13 @@ _HOSTS: Final = (
         f"{_INGRESS}test_unreachable_quotes_what_came",
         reason="",
     ),
-    not_done(
+    elsewhere(
         HOSTS,
         "4.1.3.2",
         "UDP MUST pass IP options both ways",
-        "as in 3.2.1.8",
+        f"{_OPTIONS}test_the_application_sees_them",
+        f"{_OPTIONS}test_the_application_sends_them",
+        reason="",
     ),
     elsewhere(
         HOSTS,

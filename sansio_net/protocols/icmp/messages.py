@@ -4,8 +4,7 @@ RFC 792; RFC 1122 3.2.2; RFC 1812 4.3.2 for how errors look; RFC 6633.
 
 A part of the Stack, no machine: messages come by `message_arrives`, errors are asked
 for by `report`, both leave by `emit` as Packets at their ICMP header. Deliberately not
-here: timestamp, information and mask requests (RFC 1122 3.2.2.7 to 3.2.2.9, RFC 6918),
-and IP options in echo replies.
+here: timestamp, information and mask requests (RFC 1122 3.2.2.7 to 3.2.2.9, RFC 6918).
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from sansio_net.packet import Chunk, Packet, PacketInfo
 from sansio_net.trace import Trace
 from sansio_net.wire import icmp, ipv4
 from sansio_net.wire.checksum import checksum, ones_sum, update
+from sansio_net.wire.ipv4_options import for_the_way_back
 
 from .config import EchoReply, IcmpError, IcmpOptions, IcmpRedirect
 from .limits import Limits
@@ -88,10 +88,12 @@ class Icmp:
         broadcast: bool,
         verified: bool,
         now: int,
+        options: bytes = b"",
     ) -> IcmpError | IcmpRedirect | EchoReply | None:
         """The message ``data[start:end]``; what it means for somebody else, if so.
 
         broadcast: it came to a group. verified: its checksum is known to be right.
+        options: of the IP header, valid.
         """
         try:
             message = icmp.parse_icmp(data, start, end, verify=not verified)
@@ -103,7 +105,7 @@ class Icmp:
         if self.trace is not None:
             self.trace.append((now, "icmp", nic_name, src, kind, message.code))
         if kind == icmp.ECHO_REQUEST:
-            self._answer(message, src, dst, tos, broadcast, verified, now)
+            self._answer(message, src, dst, tos, broadcast, verified, options, now)
             return None
         if kind not in (icmp.ECHO_REPLY, *icmp.ERRORS):
             # RFC 1122 3.2.2: silently
@@ -167,11 +169,12 @@ class Icmp:
         tos: int,
         broadcast: bool,
         verified: bool,
+        options: bytes,
         now: int,
     ) -> None:
-        options = self._options
+        told = self._options
         self._counters.count("icmp.echo_requests_received")
-        if options.echo_ignore_all or (broadcast and options.echo_ignore_broadcasts):
+        if told.echo_ignore_all or (broadcast and told.echo_ignore_broadcasts):
             self._counters.count("icmp.echo_requests_ignored")
             return
         if not is_unicast(src):
@@ -193,7 +196,9 @@ class Icmp:
         # RFC 1122 3.2.2.6: from the address that was asked, with all of the data;
         # RFC 1812 4.3.2.5: with the request's TOS
         source = b"" if broadcast else dst
-        info = PacketInfo(source, src, tos & 0xFC, options.ttl)
+        info = PacketInfo(source, src, tos & 0xFC, told.ttl)
+        if options:
+            info.options = for_the_way_back(options)
         if self._queue(Packet(header, (body,) if body else (), info=info)):
             self._counters.count("icmp.echo_replies_sent")
         else:

@@ -35,12 +35,13 @@ from sansio_net.errors import (
     StateError,
 )
 from sansio_net.machine import Router, Sink
-from sansio_net.packet import CSUM_PARTIAL, Datagram, Packet, PacketInfo
+from sansio_net.packet import Datagram, Packet, PacketInfo
 from sansio_net.trace import Trace
-from sansio_net.wire.checksum import pseudo_sum
 from sansio_net.wire.ipv4 import PROTO_UDP
-from sansio_net.wire.udp import CHECKSUM_OFFSET, HEADER_SIZE, build_udp
+from sansio_net.wire.ipv4_options import check_options
+from sansio_net.wire.udp import HEADER_SIZE
 
+from .build import check_octet, datagram
 from .config import (
     OVERHEAD,
     SocketSpaceFreed,
@@ -190,18 +191,24 @@ class UdpSocket:
         source: SocketAddress | IpAddress | None = None,
         ttl: int | None = None,
         tos: int | None = None,
+        options: bytes = b"",
     ) -> None:
         """Queue one datagram.
 
         `source` is the address it leaves from, as text or as the `destination` of the
         datagram that it answers; the stack chooses where it is None or a group.
+        `options` are IPv4's (RFC 1122 4.1.3.2); source routes are refused.
         Raises StateError, LimitError (then SocketSpaceFreed follows), Unreachable,
         AddressNotAvailableError, BroadcastError, MessageTooLongError, ValueError.
         """
         destination, port = self._endpoints.pack(address)
         if is_unspecified(destination) or not port:
             raise ValueError(f"not a destination: {address!r}")
-        self._send(data, destination, port, self._source(source), ttl, tos)
+        if options:
+            if len(destination) != 4:
+                raise ValueError("IPv6 has no such options")
+            options = check_options(options)
+        self._send(data, destination, port, self._source(source), ttl, tos, options)
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Queue one datagram to the peer. Raises as `send_to`, and NotConnectedError
@@ -235,9 +242,9 @@ class UdpSocket:
         tos: int | None = None,
     ) -> None:
         """Change options; None leaves one as it is. Raises ValueError."""
-        _check_octet("ttl", ttl, 1)
-        _check_octet("multicast_ttl", multicast_ttl, 0)
-        _check_octet("tos", tos, 0)
+        check_octet("ttl", ttl, 1)
+        check_octet("multicast_ttl", multicast_ttl, 0)
+        check_octet("tos", tos, 0)
         self.broadcast = self.broadcast if broadcast is None else broadcast
         self.ttl = self.ttl if ttl is None else ttl
         self.tos = self.tos if tos is None else tos
@@ -304,6 +311,7 @@ class UdpSocket:
         tos: int,
         nic: str,
         now: int,
+        ip_options: bytes = b"",
     ) -> bool:
         """One datagram; False: not for this socket."""
         if self.closed or (
@@ -328,6 +336,7 @@ class UdpSocket:
                 nic,
                 ttl,
                 tos,
+                ip_options,
             )
         )
         self._queue_bytes += size
@@ -403,13 +412,14 @@ class UdpSocket:
         source: bytes,
         ttl: int | None,
         tos: int | None,
+        ip_options: bytes = b"",
     ) -> None:
         self._check_open()
         self._raise_pending(self._n_accepted)
-        _check_octet("ttl", ttl, 1)
-        _check_octet("tos", tos, 0)
+        check_octet("ttl", ttl, 1)
+        check_octet("tos", tos, 0)
         payload = data if isinstance(data, bytes) else bytes(data)
-        if len(payload) > MAX_PAYLOAD[len(destination)]:
+        if len(payload) + len(ip_options) > MAX_PAYLOAD[len(destination)]:
             raise MessageTooLongError()
         if source and len(source) != len(destination):
             raise AddressNotAvailableError()
@@ -425,23 +435,9 @@ class UdpSocket:
             raise LimitError("the socket's send queue is full")
         if ttl is None:
             ttl = self.multicast_ttl if is_multicast(destination) else self.ttl
-        length = len(payload) + HEADER_SIZE
-        self._sending.append(
-            Packet(
-                build_udp(
-                    self.lport,
-                    port,
-                    len(payload),
-                    pseudo_sum(source, destination, PROTO_UDP, length),
-                ),
-                (payload,) if payload else (),
-                csum=CSUM_PARTIAL,
-                csum_offset=CHECKSUM_OFFSET,
-                info=PacketInfo(
-                    source, destination, self.tos if tos is None else tos, ttl
-                ),
-            )
-        )
+        info = PacketInfo(source, destination, self.tos if tos is None else tos, ttl)
+        info.options = ip_options
+        self._sending.append(datagram(self.lport, port, payload, info))
         self._send_bytes += size
         self._wake()
 
@@ -491,8 +487,3 @@ class UdpSocket:
         if not self.pending_kinds and self.notified is not None:
             self.notified.append(self)
         self.pending_kinds |= kind
-
-
-def _check_octet(name: str, value: int | None, lowest: int) -> None:
-    if value is not None and not lowest <= value <= 255:
-        raise ValueError(f"{name} out of range: {value}")

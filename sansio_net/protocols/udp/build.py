@@ -1,0 +1,27 @@
+"""A datagram as a packet at its UDP header. RFC 768."""
+
+from __future__ import annotations
+
+from sansio_net.packet import CSUM_PARTIAL, Packet, PacketInfo
+from sansio_net.wire.checksum import pseudo_sum
+from sansio_net.wire.ipv4 import PROTO_UDP
+from sansio_net.wire.udp import CHECKSUM_OFFSET, HEADER_SIZE, build_udp
+
+
+def datagram(sport: int, dport: int, payload: bytes, info: PacketInfo) -> Packet:
+    """`info` says from, to and all that the IP header needs."""
+    size = len(payload)
+    initial = pseudo_sum(info.src, info.dst, PROTO_UDP, size + HEADER_SIZE)
+    return Packet(
+        build_udp(sport, dport, size, initial),
+        (payload,) if payload else (),
+        csum=CSUM_PARTIAL,
+        csum_offset=CHECKSUM_OFFSET,
+        info=info,
+    )
+
+
+def check_octet(name: str, value: int | None, lowest: int) -> None:
+    """Raises ValueError."""
+    if value is not None and not lowest <= value <= 255:
+        raise ValueError(f"{name} out of range: {value}")
