@@ -41,12 +41,13 @@ _MAX_OVERFLOW: Final = 15
 class OptionProblem(MalformedError):
     """pointer: the wrong octet, counted from the start of the IP header."""
 
-    def __init__(self, pointer: int, text: str) -> None:
-        super().__init__(pointer, text)
-        self.pointer = pointer
+    pointer = 0
 
-    def __str__(self) -> str:
-        return f"{self.args[1]} at byte {self.pointer} of the IPv4 header"
+    @classmethod
+    def at(cls, pointer: int, text: str) -> OptionProblem:
+        problem = cls(f"{text} at byte {pointer} of the IPv4 header")
+        problem.pointer = pointer
+        return problem
 
 
 def find_options(options: bytes) -> dict[int, int]:
@@ -162,4 +163,4 @@ def check_options(options: bytes) -> bytes:
 
 
 def _problem(at: int, text: str) -> OptionProblem:
-    return OptionProblem(HEADER_SIZE + at, text)
+    return OptionProblem.at(HEADER_SIZE + at, text)
