@@ -67,7 +67,8 @@ def _act(nic: Interface, event: SlaacEvent) -> None:
     stack = nic.stack
     if isinstance(event, AddressFormed):
         try:
-            nic.add_address(f"{format_ip(event.ip)}/{event.prefixlen}", formed=True)
+            text = f"{format_ip(event.ip)}/{event.prefixlen}"
+            nic.add_address(text, formed=True, temporary=event.temporary)
         except (LimitError, StateError):
             stack.tally.count("slaac.addresses_refused")
     elif isinstance(event, AddressExpired):
@@ -77,6 +78,7 @@ def _act(nic: Interface, event: SlaacEvent) -> None:
         for address in nic.addresses:
             if address.ip == event.ip:
                 address.deprecated = not event.preferred
+                stack.routes.version += 1  # others are chosen now
     elif isinstance(event, RouteChanged):
         _route(nic, event)
     elif isinstance(event, ParametersAdvertised):

@@ -13,6 +13,8 @@ from sansio_net.protocols.slaac import SlaacConfig
 from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpOptions
 
+from .selection import DEFAULT_POLICY, PolicyRow
+
 
 @dataclass(slots=True, kw_only=True)
 class StackConfig:
@@ -27,6 +29,8 @@ class StackConfig:
     resets_per_second: for segments of no connection.
     stable_secret: what IPv6 identifiers are made from (RFC 7217); keep it, and the
     addresses stay the same; b"": from the seed.
+    address_policy: prefixes with precedence and label, prefer_temporary: of addresses
+    of the same kind (RFC 6724 2.1; 5, rule 7).
     """
 
     weak_host: bool = False
@@ -42,6 +46,8 @@ class StackConfig:
     max_routes: int = 1 << 20
     max_hops: int = 1024
     stable_secret: bytes = b""
+    address_policy: tuple[PolicyRow, ...] = DEFAULT_POLICY
+    prefer_temporary: bool = True
 
     tcp: TcpOptions = field(default_factory=TcpOptions)
     udp: UdpOptions = field(default_factory=UdpOptions)

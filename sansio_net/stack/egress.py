@@ -27,7 +27,7 @@ from sansio_net.wire.segment import flatten
 
 from . import fragments6, groups, upkeep
 from .fragments import DONT_FRAGMENT, fragment
-from .hops import Hop, find_hop, may_send, next_ident, source_on
+from .hops import Hop, find_hop, may_send, next_ident
 from .vlan import put_on
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def send(
     if not (nic.is_up and nic.has_carrier):
         stack.tally.drop(DropReason.LINK_DOWN)
         return
-    source = info.src or source_on(stack, hop, info.dst)
+    source = info.src or hop.source
     if not source or not may_send(stack, hop, source):
         # the address may have gone since the packet was made
         stack.tally.drop(DropReason.NO_ROUTE)

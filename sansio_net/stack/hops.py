@@ -19,6 +19,8 @@ from sansio_net.protocols.ndp import NeighbourDiscovery
 from sansio_net.protocols.neighbours import Neighbour
 from sansio_net.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 
+from .selection import source_for
+
 if TYPE_CHECKING:
     from .interface import Interface
     from .stack import Stack
@@ -34,7 +36,8 @@ class Hop:
 
     version: the routing table's when it was made; another version makes it stale.
     bound: the interface that was asked for, or None. mtu: the route's or interface's.
-    to_all: it leads to every host of a subnet.
+    to_all: it leads to every host of a subnet. source: the address to send from where
+    the sender names none, b"" for none.
     header: the link header where no neighbour is needed (IP medium, groups), or None.
     cache: that knows the neighbour, where one is needed.
     """
@@ -47,6 +50,7 @@ class Hop:
         "neighbour",
         "next_hop",
         "nic",
+        "source",
         "to_all",
         "version",
     )
@@ -56,6 +60,7 @@ class Hop:
         self.mtu = nic.mtu_for(next_hop)
         self.bound: Interface | None = None
         self.to_all = False
+        self.source = b""
         self.next_hop = next_hop
         self.version = version
         self.neighbour: Neighbour | None = None
@@ -100,7 +105,9 @@ def _new_hop(
     stack: Stack, dst: bytes, nic: Interface | None, version: int
 ) -> Hop | None:
     if dst in stack.own or is_loopback(dst):
-        return Hop(stack.lo, dst, version)
+        hop = Hop(stack.lo, dst, version)
+        hop.source = dst  # RFC 6724 5, rule 1
+        return hop
     group_mac = _group_mac(stack, dst, nic)
     route = stack.routes.lookup(dst, nic)
     if stack.routes.gateways.dead:
@@ -119,6 +126,10 @@ def _new_hop(
     if group_mac is not None and hop.nic.arp is not None:
         hop.header = group_mac + hop.nic.mac + (_TYPE4 if len(dst) == 4 else _TYPE6)
     hop.to_all = group_mac is BROADCAST_MAC
+    if route is not None and stack.own.get(route.source) is hop.nic:
+        hop.source = route.source
+    else:
+        hop.source = source_for(stack, hop.nic, dst, hop.next_hop)
     return hop
 
 
@@ -196,10 +207,9 @@ def way_to(
         if not may_send(stack, hop, source):
             raise AddressNotAvailableError
         return hop, source
-    chosen = source_on(stack, hop, destination)
-    if not chosen:
+    if not hop.source:
         raise Unreachable(f"{hop.nic.name} has no address", errno.ENETUNREACH)
-    return hop, chosen
+    return hop, hop.source
 
 
 def may_send(stack: Stack, hop: Hop, source: bytes) -> bool:
@@ -207,13 +217,6 @@ def may_send(stack: Stack, hop: Hop, source: bytes) -> bool:
     if is_loopback(source):
         return hop.nic.is_loopback
     return source in stack.own
-
-
-def source_on(stack: Stack, hop: Hop, destination: bytes) -> bytes:
-    """The address a packet by `hop` is sent from; to ourselves, the same address."""
-    if hop.nic.is_loopback:
-        return destination
-    return hop.nic.source_for(hop.next_hop)
 
 
 def next_ident(stack: Stack, dst: bytes, packet: Packet, size: int) -> int:

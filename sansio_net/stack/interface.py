@@ -38,7 +38,7 @@ from sansio_net.protocols.slaac import (
 )
 from sansio_net.protocols.tcp import Connection
 
-from . import egress, groups, ingress, neighbours, upkeep
+from . import egress, groups, ingress, neighbours, selection, upkeep
 from .deadlines import Entry
 from .events import (
     AddressAdded,
@@ -74,6 +74,10 @@ class Address:
     """By autoconfiguration."""
     deprecated: bool = False
     """No new conversation should begin from it (RFC 4862 5.5.4)."""
+    temporary: bool = False
+    """It changes from time to time (RFC 8981)."""
+    optimistic: bool = False
+    """It is used while the link is asked (RFC 4429)."""
 
     def __str__(self) -> str:
         return f"{format_ip(self.ip)}/{self.prefixlen}"
@@ -297,6 +301,7 @@ class Interface:
         *,
         probe: bool | None = None,
         formed: bool = False,
+        temporary: bool = False,
     ) -> None:
         """``"10.0.0.2/24"``: usable at once and announced, or, with `probe`, once
         nobody says that it is his (RFC 5227; RFC 4862 5.4). None: IPv6's are probed.
@@ -323,6 +328,7 @@ class Interface:
         probe = probe and self.arp is not None
         broadcast = directed_broadcast(ip, prefixlen)
         added = Address(ip, prefixlen, False, broadcast, probe, formed)
+        added.temporary = temporary
         neighbours.claim(self, added)
         self.addresses.append(added)
         if not probe:
@@ -401,17 +407,8 @@ class Interface:
         return any(one.covers(ip) for one in self.addresses if one.usable)
 
     def source_for(self, destination: bytes) -> bytes:
-        """The address to send from: one on the destination's subnet, else the first.
-
-        b"" when the interface has none of that family.
-        """
-        first = b""
-        for address in self.addresses:
-            if address.usable and len(address.ip) == len(destination):
-                if address.covers(destination):
-                    return address.ip
-                first = first or address.ip
-        return first
+        """The address to send to a neighbour from; b"": there is none (RFC 6724)."""
+        return selection.source_for(self.stack, self, destination, destination)
 
     def settle_neighbours(self, now: int) -> None:
         """Act on what the neighbour caches found out; call it after all that feeds

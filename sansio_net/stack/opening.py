@@ -6,9 +6,18 @@ RFC 9293 3.9.1.1 (OPEN), RFC 1122 4.2.3.10; RFC 6056 for the ports.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, TypeVar
 
-from sansio_net.addresses import SocketAddress, is_multicast, pack_endpoint
+from sansio_net.addresses import (
+    IpAddress,
+    SocketAddress,
+    is_loopback,
+    is_multicast,
+    pack_endpoint,
+    pack_ip,
+)
 from sansio_net.errors import AddressInUseError, LimitError, Unreachable
 from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.tcp import Connection, Listener
@@ -16,13 +25,17 @@ from sansio_net.protocols.tcp.fastopen import FastOpen
 from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpSocket
 
-from .hops import is_broadcast, way_to
+from .hops import find_hop, is_broadcast, way_to
+from .selection import Prospect, sort_prospects
 from .sockets import SocketRouter, local_endpoint
 from .upkeep import connection_key
 
 if TYPE_CHECKING:
     from .interface import Interface
     from .stack import Stack
+
+
+Destination = TypeVar("Destination", bound=IpAddress | SocketAddress)
 
 
 def listen(
@@ -158,6 +171,27 @@ def ping(stack: Stack, nic: Interface | None) -> EchoSocket:
     )
     table.echoes[echo.identifier] = echo
     return echo
+
+
+def sort_destinations(
+    stack: Stack, destinations: Sequence[Destination]
+) -> list[Destination]:
+    prospects = []
+    for one in destinations:
+        if isinstance(one, str | bytes | IPv4Address | IPv6Address):
+            packed = pack_ip(one)
+        else:
+            packed = pack_endpoint(one)[0]
+        hop = find_hop(stack, packed)
+        source = None
+        if hop is not None and hop.nic.is_up and hop.nic.has_carrier:
+            # any loopback address speaks for lo's own
+            owner = stack.own.get(hop.source, stack.lo)
+            known = owner.local.get(hop.source)
+            source = known or (owner.addresses[0] if is_loopback(packed) else None)
+        prospects.append(Prospect(packed, source))
+    order = sort_prospects(prospects, stack.policy)
+    return [destinations[place] for place in order]
 
 
 def _peer(address: SocketAddress) -> tuple[bytes, int]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sansio_net.addresses import (
     Endpoints,
+    IpAddress,
     SocketAddress,
     pack_interface,
     pack_ip,
@@ -41,7 +42,10 @@ from .hops import IDENT_BUCKETS, Hop
 from .interface import Interface, InterfaceAddress, mac_of
 from .paths import PathTable
 from .routes import RouteTable, make_route
+from .selection import PolicyTable
 from .sockets import SocketRouter, SocketTable
+
+D = TypeVar("D", bound=IpAddress | SocketAddress)
 
 LO_BATCH: Final = 64  # packets that handle_timeout delivers from lo
 
@@ -78,6 +82,7 @@ class Stack:
         "orphans",
         "own",
         "paths",
+        "policy",
         "reassembler",
         "redirects",
         "resets",
@@ -103,6 +108,7 @@ class Stack:
         self.tally = Counters()
         self.deadlines = Deadlines()
         self.routes = RouteTable(config.max_routes)
+        self.policy = PolicyTable(config.address_policy)
         self.hops: dict[tuple[bytes, int], Hop] = {}
         self.redirects: dict[bytes, bytes] = {}  # destination -> gateway, by ICMP
         self.paths = PathTable(config.max_hops, config.tcp.pmtu_age, self.tally)
@@ -327,6 +333,12 @@ class Stack:
         """Raises StateError for a route that is not there."""
         wanted = make_route(destination, nic or self.lo, via)
         self.routes.remove(wanted.network, wanted.prefixlen, nic, wanted.via or None)
+
+    def sort_destinations(self, destinations: Sequence[D]) -> list[D]:
+        """Addresses of one host, as a name service gave them, in the order in which to
+        try them (RFC 6724 6). Raises ValueError.
+        """
+        return opening.sort_destinations(self, destinations)
 
     # -- verbs: connections and sockets
 
