@@ -405,9 +405,13 @@ def _fits(partial: _Partial, at: int, offset: int, end: int, more: bool) -> bool
 
 
 def _longest(header: bytes) -> int:
-    """The longest payload after this header: IPv4 counts it in its length."""
-    is_ipv4 = header[:1] and header[0] >> 4 == 4
-    return 0xFFFF - len(header) if is_ipv4 else 0xFFFF
+    """The longest payload after this header: IPv4 counts it in its length, IPv6 but for
+    its basic header, and the fragment header goes.
+    """
+    version = header[0] >> 4 if header else 0
+    if version == 6:
+        return 0xFFFF - max(len(header) - 48, 0)
+    return 0xFFFF - len(header) if version == 4 else 0xFFFF
 
 
 def _ecn(header: bytes) -> int:

@@ -218,7 +218,7 @@ def fragment6_arrives(arrival: Arrival, chain: Chain, now: int) -> Packet | None
     if whole is None:
         return None
     header, payload = whole
-    top = fragments6.unfragmented(header, chain.unfragmented_at, len(payload))
+    top = fragments6.unfragmented(header, len(payload))
     return Packet(top + payload)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sansio_net.addresses import mask_ip
 from sansio_net.counters import DropReason
 from sansio_net.errors import ConnectionFailed, Unreachable, WireError
 from sansio_net.packet import Packet
@@ -61,12 +62,25 @@ def report6(
     value: the MTU or pointer. group_too: also when it came to a group.
     """
     stack = arrival.nic.stack
+    if is_anycast(arrival.nic, arrival.src):
+        arrival.drop(DropReason.ICMP_NEVER_ABOUT)  # RFC 4443 2.4 (e.6)
+        return
     source = b"" if arrival.group else arrival.dst
     original, rest = arrival.ip_packet(), value.to_bytes(4, "big")
     stack.icmp6.report(
         kind, code, original, rest, source, arrival.group, now, group_too
     )
     pump_icmp(stack, now)
+
+
+def is_anycast(nic: Interface, ip: bytes) -> bool:
+    """Does it name the routers of a subnet of ours (RFC 4291 2.6.1, RFC 6164)?"""
+    return any(
+        len(one.ip) == 16
+        and one.prefixlen < 127
+        and mask_ip(one.ip, one.prefixlen) == ip
+        for one in nic.addresses
+    )
 
 
 def port_unreachable(arrival: Arrival, now: int) -> None:

@@ -26,13 +26,18 @@ def fragment(
     return pieces
 
 
-def unfragmented(header: bytes, named_at: int, payload_size: int) -> bytes:
+def unfragmented(header: bytes, payload_size: int) -> bytes:
     """The first fragment's headers, its fragment header at the end, as the whole
-    packet's; `named_at`: the byte that named the fragment header.
+    packet's.
+
+    What names the fragment header is looked for in these: other fragments of the packet
+    may have other headers before theirs (RFC 8200 4.5).
     """
-    protocol = header[-FRAGMENT_SIZE]
+    named_at, at = 6, HEADER_SIZE
+    while at < len(header) - FRAGMENT_SIZE:
+        named_at, at = at, at + 8 + header[at + 1] * 8
     kept = bytearray(header[:-FRAGMENT_SIZE])
-    kept[named_at] = protocol
+    kept[named_at] = header[-FRAGMENT_SIZE]
     size = len(kept) - HEADER_SIZE + payload_size
     kept[4:6] = size.to_bytes(2, "big")
     return bytes(kept)

@@ -28,6 +28,7 @@ from sansio_net.wire.ethernet import (
     ETHERTYPE_IPV6,
 )
 from sansio_net.wire.ipv6_extensions import (
+    ERRONEOUS_FIELD,
     EXTENSIONS,
     NO_NEXT_HEADER,
     ParameterProblem,
@@ -208,6 +209,9 @@ def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:
         return
     try:
         chain = walk(frame, at, arrival.end)
+        if arrival.was_fragmented and chain.fragment_at is not None:
+            # cut twice: whoever puts that together goes as deep as the sender likes
+            raise ParameterProblem.at(chain.fragment_at, ERRONEOUS_FIELD)
     except ParameterProblem as problem:
         arrival.drop(DropReason.IP_BAD_OPTIONS)
         kind, where = icmpv6.PARAMETER_PROBLEM, problem.pointer
@@ -370,7 +374,7 @@ def udp_arrives(arrival: Arrival, at: int, now: int) -> None:
     sport, dport, length, csum = _udp_fields(frame, at)
     if packet.gso_size:
         length = end - at
-    if length < 8 or at + length > end or not dport:
+    if length < 8 or at + length > end:
         arrival.drop(DropReason.UDP_MALFORMED)
         return
     arrival.end = end = at + length

@@ -35,7 +35,6 @@ FRAGMENT_HEADER: Final = Struct("!BBHI")
 ROUTER_ALERT_MLD: Final = b"\x05\x02\x00\x00"
 """RFC 2711: for multicast listener discovery."""
 
-_KNOWN_OPTIONS: Final = frozenset((PAD1, PADN, ROUTER_ALERT))
 _MAX_PADDING: Final = 7
 
 # codes of ICMPv6's parameter problem (RFC 4443 3.4, RFC 7112 5)
@@ -74,8 +73,7 @@ class Chain:
     piece. named_at: where the byte lies that names `protocol`. router_alert: its value.
 
     Of a fragment: identification, offset (bytes) and more; fragment_at is where its
-    fragment header lies, which names `protocol`, and unfragmented_at the byte that
-    names the fragment header.
+    fragment header lies, which names `protocol`.
     """
 
     protocol: int
@@ -83,7 +81,6 @@ class Chain:
     named_at: int
     router_alert: int | None = None
     fragment_at: int | None = None
-    unfragmented_at: int = 0
     identification: int = 0
     offset: int = 0
     more: bool = False
@@ -145,7 +142,7 @@ def _walk_on(
             if data[at + 3]:
                 raise ParameterProblem.at(chain.start + 2, ERRONEOUS_FIELD)
         else:
-            _check_options(data, at + 2, at + size, start, chain, limits)
+            _check_options(data, at + 2, at + size, start, chain, limits, kind)
         chain.protocol, chain.named_at = data[at], chain.start
         chain.start += size
         if kind == FRAGMENT and chain.is_fragment:
@@ -155,16 +152,17 @@ def _walk_on(
 def _take_fragment(data: bytes, at: int, end: int, chain: Chain) -> None:
     _, _, word, identification = FRAGMENT_HEADER.unpack_from(data, at)
     if chain.fragment_at is not None:
-        raise MalformedError("two fragment headers in one packet")
-    chain.fragment_at, chain.unfragmented_at = chain.start, chain.named_at
+        # of a packet cut twice, the second time in vain; nothing follows it for ever
+        raise ParameterProblem.at(chain.start, ERRONEOUS_FIELD)
+    chain.fragment_at = chain.start
     chain.identification = identification
     chain.offset, chain.more = word & 0xFFF8, bool(word & 1)
     piece = end - at - 8
     if chain.more and piece % 8:
         # RFC 8200 4.5: pointing to the payload length
         raise ParameterProblem.at(4, ERRONEOUS_FIELD)
-    if chain.offset + piece > 0xFFFF:
-        # pointing to the fragment offset
+    if chain.start - HEADER_SIZE + chain.offset + piece > 0xFFFF:
+        # the whole with what comes before: pointing to the fragment offset
         raise ParameterProblem.at(chain.start + 2, ERRONEOUS_FIELD)
 
 
@@ -176,6 +174,9 @@ def _check_first(
     Options are processed when the packet is whole.
     """
     protocol, at = chain.protocol, start + chain.start
+    if protocol == HOP_BY_HOP:
+        # RFC 8200 4: in any header other than an IPv6 header
+        raise ParameterProblem.at(chain.named_at, UNRECOGNIZED_NEXT_HEADER)
     n = 0
     while protocol in EXTENSIONS:
         n += 1
@@ -195,7 +196,13 @@ _LEAST: Final = {6: 20, 17: 8, 58: 4}
 
 
 def _check_options(
-    data: bytes, at: int, end: int, start: int, chain: Chain, limits: ChainLimits
+    data: bytes,
+    at: int,
+    end: int,
+    start: int,
+    chain: Chain,
+    limits: ChainLimits,
+    header: int,
 ) -> None:
     """Every option in its order (RFC 8200 4.2)."""
     n = padding = 0
@@ -215,7 +222,8 @@ def _check_options(
                 n += 1
                 if n > limits.options:
                     raise MalformedError(f"more than {limits.options} options")
-                if kind not in _KNOWN_OPTIONS:
+                if kind != ROUTER_ALERT or header != HOP_BY_HOP:
+                    # RFC 2711 2.1: for routers on the way, so nowhere else
                     _act_on_unknown(kind, at - start)
                 elif size != 4:
                     raise ParameterProblem.at(at + 1 - start, ERRONEOUS_FIELD)

@@ -63,7 +63,7 @@ def checksummed(header: bytes) -> bytes:
         (ethernet(b"\x44" + GOOD[1:]), "ip_bad_header"),
         (ethernet(flip(GOOD, 8)), "ip_bad_checksum"),
         (ethernet(flip(GOOD, 28)), "udp_bad_checksum"),
-        (ethernet(udp_packet(b"x", 5000, 0)), "udp_malformed"),
+        (ethernet(udp_packet(b"x", 5000, 0)), "udp_no_socket"),
         (ethernet(ipv4_packet(b"\0" * 7, 17)), "udp_malformed"),
         (ethernet(ipv4_packet(b"\0\1\0\7\0\x20\0\0", 17)), "udp_malformed"),
         (ethernet(GOOD), "udp_no_socket"),

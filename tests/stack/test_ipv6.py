@@ -253,6 +253,63 @@ def test_fragments_that_never_all_come() -> None:
     assert [one[55] for one in late] == [1]
 
 
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_options_before_one_fragment_alone(where: str) -> None:
+    """RFC 8200 4.5: the first fragment's headers are the packet's."""
+    wire = Wire()
+    server = wire.stacks[0].udp_bind(("", 7))
+    whole = udp_to_a(b"what was cut")
+    first = build_fragment(17, 0, True, 1) + whole[:8]
+    last = build_fragment(17, 8, False, 1) + whole[8:]
+    options = build_options(44, [])
+    sent = [(44, first), (44, last)]
+    at = 0 if where == "first" else 1
+    sent[at] = 60, options + sent[at][1]
+    for pieces in (sent, sent[::-1]):
+        wire.settle(*(to_a(protocol, body) for protocol, body in pieces))
+        datagram = server.receive()
+        assert datagram is not None
+        assert datagram.data == b"what was cut"
+
+
+def test_options_before_the_longest_packet() -> None:
+    """RFC 8200 4.5: its payload length has to hold them as well."""
+    wire = Wire()
+    options = build_options(44, [])
+    size = 0xFFFF - len(options)
+    wire.settle(to_a(60, options + build_fragment(17, 0, True, 1) + bytes(0xFFE8)))
+    rest = bytes(size - 0xFFE8 + 1)
+    last = options + build_fragment(17, 0xFFE8, False, 1) + rest
+    assert error_from_a(wire, to_a(60, last)) == (4, 0, 50)
+    bare = build_fragment(17, 0xFFE8, False, 1) + rest  # which has no options
+    assert wire.settle(to_a(44, bare)) == []
+    assert wire.dropped("fragment_malformed") == 2
+
+
+def test_a_first_fragment_that_ends_before_its_icmp() -> None:
+    """RFC 8200 4.5: its source is told all the same."""
+    wire = Wire()
+    first = build_fragment(60, 0, True, 1) + build_options(58, [])
+    assert error_from_a(wire, to_a(44, first)) == (4, 3, 0)
+
+
+def test_no_error_for_an_anycast_address() -> None:
+    """RFC 4443 2.4 (e.6): it names no single node; RFC 4291 2.6.1."""
+    wire = Wire()
+    assert wire.settle(to_a(99, b"what", source=pack_ip("fd00::"))) == []
+    assert wire.dropped("icmp_never_about") == 1
+
+
+def test_the_alert_of_a_router_is_hop_by_hop() -> None:
+    """RFC 2711 2.1; elsewhere its number says that it is skipped."""
+    wire = Wire()
+    wire.stacks[0].udp_bind(("", 7))
+    odd = build_options(17, [(5, bytes(4))])
+    wire.settle(to_a(60, odd + udp_to_a(b"x")))
+    assert any(isinstance(event, UdpReceived) for event in wire.events[0])
+    assert error_from_a(wire, to_a(0, odd + udp_to_a(b"x"))) == (4, 0, 43)
+
+
 def test_the_checksum_may_not_be_missing() -> None:
     """RFC 8200 8.1"""
     wire = Wire()

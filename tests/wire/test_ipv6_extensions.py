@@ -106,7 +106,7 @@ def test_fragments() -> None:
     chain = walked(data)
     assert chain.is_fragment
     assert (chain.offset, chain.more, chain.identification) == (1440, True, 7)
-    assert (chain.fragment_at, chain.unfragmented_at) == (40, 6)
+    assert chain.fragment_at == 40
     assert (chain.protocol, chain.start) == (17, 48)
     atomic = walked(packet(FRAGMENT, build_fragment(17, 0, False, 7)))
     assert not atomic.is_fragment
@@ -120,7 +120,17 @@ def test_bad_fragments() -> None:
     data = packet(FRAGMENT, build_fragment(17, 0xFFF8, False, 7), payload=bytes(16))
     assert problem(data) == (0, 42, False)
     twice = build_fragment(FRAGMENT, 0, False, 7)
-    silent(packet(FRAGMENT, twice, build_fragment(17, 0, False, 7)))
+    data = packet(FRAGMENT, twice, build_fragment(17, 0, False, 7))
+    assert problem(data) == (0, 48, False)
+    # the whole with the options before it
+    options = build_options(FRAGMENT, [])
+    last = build_fragment(17, 0xFFF0, False, 7)
+    data = packet(DESTINATION_OPTIONS, options, last, payload=bytes(8))
+    assert problem(data) == (0, 50, False)
+    # RFC 8200 4: hop-by-hop options follow nothing but the IPv6 header
+    first = build_fragment(HOP_BY_HOP, 0, True, 7)
+    header = build_options(17, [])
+    assert problem(packet(FRAGMENT, first, header, payload=bytes(8))) == (1, 40, False)
 
 
 def test_the_first_fragment_has_the_chain() -> None:

@@ -260,18 +260,23 @@ class Icmp6:
         if not is_unicast(src) or (is_multicast(dst) and not group_too):
             return None
         protocol, at = original[6], ipv6.HEADER_SIZE
+        more = False
         while protocol in EXTENSIONS and len(original) >= at + 8:
             size = 8 if protocol == 44 else 8 + original[at + 1] * 8
-            if protocol == 44 and int.from_bytes(original[at + 2 : at + 4], "big") >> 3:
-                return src  # what a later piece is of cannot be told
+            if protocol == 44:
+                word = int.from_bytes(original[at + 2 : at + 4], "big")
+                if word >> 3:
+                    return src  # what a later piece is of cannot be told
+                more = bool(word & 1)
             protocol = original[at]
             at += size
-        if protocol == PROTO_ICMPV6 and (
-            len(original) <= at
-            or icmpv6.is_error(original[at])
-            or original[at] == icmpv6.REDIRECT
-        ):
-            return None
+        if protocol == PROTO_ICMPV6:
+            if len(original) <= at:
+                # RFC 8200 4.5: the source of a first fragment whose chain goes on in
+                # the next one is told; an error is never cut
+                return src if more else None
+            if icmpv6.is_error(original[at]) or original[at] == icmpv6.REDIRECT:
+                return None
         return src
 
     def _drop(self, reason: DropReason) -> IcmpError | None:
