@@ -54,6 +54,9 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "ndp-duplicate": ("ip mac", "Somebody else has it already (RFC 4862 5.4)"),
     "router": ("src lifetime", "A router advertises itself, for so long"),
     "group": ("group exclude", "What we hear of a multicast group changed"),
+    # routing
+    "forward": ("in out src dst size", "A packet for somebody else is passed on"),
+    "redirect": ("src dst ip", "A sender is told of a better first hop to there"),
     # switching
     "bridge": ("mac vlan port", "A bridge learned where an address is"),
     # fragments

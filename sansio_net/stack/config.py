@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sansio_net.protocols.arp import ArpConfig
 from sansio_net.protocols.icmp import IcmpOptions
@@ -22,6 +23,10 @@ class StackConfig:
 
     weak_host: take packets for any
     address of ours on any interface (RFC 1122 3.3.4.2); off is the strong model.
+    forward: be a router: pass on what is for others (RFC 1812, RFC 8200), and be a weak
+    host. send_redirects: tell a sender of a better first hop. rp_filter: believe a
+    source only if there is a way back to it: "strict", by the interface that it came
+    by, "loose", by any, or "off" (RFC 3704 2.2, 2.4).
     ephemeral_ports: first and last (RFC 6056 3.2; Linux's range). output_queue: packets
     that wait for one interface besides its sockets' own. max_*: bounds of the tables.
     max_orphans: closed connections that have to finish; one more is reset at once.
@@ -34,6 +39,9 @@ class StackConfig:
     """
 
     weak_host: bool = False
+    forward: bool = False
+    send_redirects: bool = True
+    rp_filter: Literal["off", "strict", "loose"] = "off"
     ephemeral_ports: tuple[int, int] = (32768, 60999)
     output_queue: int = 256
     max_connections: int = 65536

@@ -239,17 +239,22 @@ def send(
             groups.loop_back(nic, piece.join(), source, info.dst)
         if loops and not info.ttl:
             continue  # RFC 1112 6.1: not beyond this host
-        if header is None:
-            assert hop.cache is not None
-            assert hop.neighbour is not None
-            hop.cache.enqueue(hop.neighbour, piece, now)
-        else:
-            piece.head = header + piece.head
-            piece.csum_start += len(header)
-            piece.offset = len(header)
-            nic.outbox.append(piece)
+        leave(hop, header, piece, now)
     if header is None:
         nic.settle_neighbours(now)
+
+
+def leave(hop: Hop, header: bytes | None, packet: Packet, now: int) -> None:
+    """A packet at its IP header, to its neighbour, who may have to be found first."""
+    if header is None:
+        assert hop.cache is not None
+        assert hop.neighbour is not None
+        hop.cache.enqueue(hop.neighbour, packet, now)
+    else:
+        packet.head = header + packet.head
+        packet.csum_start += len(header)
+        packet.offset = len(header)
+        hop.nic.outbox.append(packet)
 
 
 def _ip_packets(

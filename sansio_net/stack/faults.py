@@ -28,7 +28,7 @@ from sansio_net.wire.icmp import (
     parse_quoted,
 )
 
-from . import egress, upkeep
+from . import advice, egress, offload, upkeep
 from .arrival import Arrival
 from .hops import forget_gateway
 
@@ -156,8 +156,15 @@ def neighbour_failed(
         connection.unreachable(Unreachable(), now)
         upkeep.settle_connection(stack, connection)
     for packet in packets:
+        whole = packet.join()[packet.offset :]
+        source = whole[12:16] if whole[0] >> 4 == 4 else whole[8:24]
+        if source not in stack.own:
+            # somebody else's, which we passed on
+            original = offload.first_on_wire(packet)
+            advice.host_unreachable(stack, nic, original, now)
+            continue
         try:
-            quoted = parse_quoted(packet.join()[packet.offset :])
+            quoted = parse_quoted(whole)
         except WireError:
             continue
         concern(nic, quoted, *error_for(UNREACHABLE, HOST_UNREACHABLE), None, now)

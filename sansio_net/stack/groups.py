@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
-from sansio_net.addresses import is_link_local
+from sansio_net.addresses import is_link_local, pack_ip
 from sansio_net.counters import DropReason
 from sansio_net.errors import Unreachable, WireError
 from sansio_net.packet import Packet
@@ -33,6 +33,13 @@ MAX_LOOPED: Final = 64
 """Datagrams to a group of ours that wait to be heard at home."""
 
 _ALL_HOSTS: Final = (b"\xe0\0\0\1", mld.ALL_NODES)
+
+
+_ALL_ROUTERS: Final = {
+    4: (b"\xe0\0\0\2",),
+    16: (pack_ip("ff02::2"), pack_ip("ff05::2")),
+}
+"""By the size of an address (RFC 1112, RFC 4291 2.7.1)."""
 
 
 def is_all_hosts(group: bytes) -> bool:
@@ -73,6 +80,12 @@ def listen(nic: Interface, owner: int, group: bytes, wanted: Filter) -> None:
 
 def join(nic: Interface, group: bytes) -> None:
     listen(nic, HOST, group, ANYTHING)
+
+
+def join_routers(nic: Interface, size: int) -> None:
+    """RFC 4291 2.8: a router is in all of these, and says so."""
+    for group in _ALL_ROUTERS[size]:
+        join(nic, group)
 
 
 def leave(nic: Interface, group: bytes) -> None:

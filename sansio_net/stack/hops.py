@@ -36,8 +36,9 @@ class Hop:
 
     version: the routing table's when it was made; another version makes it stale.
     bound: the interface that was asked for, or None. mtu: the route's or interface's.
-    to_all: it leads to every host of a subnet. source: the address to send from where
-    the sender names none, b"" for none.
+    to_all: it leads to every host of a subnet. to_subnet: to one's own name, which is
+    no host's (RFC 1812 4.2.3.1). source: the address to send from where the sender
+    names none, b"" for none.
     header: the link header where no neighbour is needed (IP medium, groups), or None.
     cache: that knows the neighbour, where one is needed.
     """
@@ -52,6 +53,7 @@ class Hop:
         "nic",
         "source",
         "to_all",
+        "to_subnet",
         "version",
     )
 
@@ -59,7 +61,7 @@ class Hop:
         self.nic = nic
         self.mtu = nic.mtu_for(next_hop)
         self.bound: Interface | None = None
-        self.to_all = False
+        self.to_all = self.to_subnet = False
         self.source = b""
         self.next_hop = next_hop
         self.version = version
@@ -121,6 +123,8 @@ def _new_hop(
         if not via or (via != dst and not route.nic.reaches(via)):
             via = route.via
         hop = Hop(route.nic, via or dst, version)
+        names_it = dst == route.network and route.prefixlen < len(dst) * 8 - 1
+        hop.to_subnet = names_it and not via
         if route.mtu is not None:
             hop.mtu = min(route.mtu, hop.mtu)
     if group_mac is not None and hop.nic.arp is not None:
@@ -144,6 +148,8 @@ def redirect(
     link-local address, or the destination itself, which then is a neighbour (RFC 4861
     8.1, 8.3).
     """
+    if stack.forwarding is not None:
+        return False  # RFC 1812 5.2.7.2, RFC 4861 8.1: a router knows its own routes
     on_link = len(dst) == 16 and gateway == dst
     hop = find_hop(stack, dst)
     if (

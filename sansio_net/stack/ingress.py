@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.addresses import (
     BROADCAST4,
+    is_link_local,
     is_loopback,
     is_multicast,
     is_unicast,
@@ -35,7 +36,7 @@ from sansio_net.wire.ipv6_extensions import (
     walk,
 )
 
-from . import delivery, faults, groups, options4, upkeep
+from . import delivery, faults, forwarding, groups, options4, upkeep
 from .arrival import Arrival, Segment
 from .vlan import is_tag, read_tags
 
@@ -172,7 +173,9 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
             # the peer's address was validated when the connection began
             tcp_arrives(arrival, at + 20, now, connection)
             return
-    if not classify(arrival) or (ihl > 20 and not options4.arrive(arrival, ihl, now)):
+    if not classify(arrival, now):
+        return
+    if ihl > 20 and not options4.arrive(arrival, ihl, now):
         return
     if fragment & 0x3FFF:
         whole = delivery.fragment_arrives(arrival, ihl, now)
@@ -201,7 +204,7 @@ def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:
     arrival.start, arrival.end = at, at + 40 + length
     arrival.src, arrival.dst, arrival.ttl = src, dst, ttl
     arrival.tos = first >> 20 & 0xFF
-    if not classify(arrival):
+    if not classify(arrival, now):
         return
     if protocol not in EXTENSIONS:
         arrival.named_at = 6
@@ -237,10 +240,11 @@ def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:
     arrival.was_fragmented = not was_whole
 
 
-def classify(arrival: Arrival) -> bool:
+def classify(arrival: Arrival, now: int) -> bool:
     """Is the packet for us, from somebody who may have sent it?
 
-    Sets `arrival.group` for broadcast and multicast. RFC 1122 3.2.1.3, 3.3.4.2.
+    What is for somebody else goes to him from here, where we are a router. Sets
+    `arrival.group` for broadcast and multicast. RFC 1122 3.2.1.3, 3.3.4.2.
     """
     nic, src, dst = arrival.nic, arrival.src, arrival.dst
     stack = nic.stack
@@ -259,6 +263,9 @@ def classify(arrival: Arrival) -> bool:
     ):
         arrival.drop(DropReason.IP_BAD_SOURCE)
         return False
+    if stack.checks_source and not forwarding.has_way_back(nic, src):
+        arrival.drop(DropReason.REVERSE_PATH)
+        return False
     if dst in nic.local:
         if arrival.group:
             # unicast IP in a link broadcast: RFC 1122 3.3.6 lets a host drop it
@@ -272,13 +279,16 @@ def classify(arrival: Arrival) -> bool:
         arrival.group = True
         if groups.hears(nic, dst, src):
             return True
-    elif (
-        stack.config.weak_host
-        and dst in stack.own
-        and not is_loopback(dst)  # RFC 1122 3.2.1.3 (g): not from outside
-        and not arrival.group
-    ):
-        return True
+    elif dst in stack.own:
+        # a weak host's; RFC 1122 3.2.1.3 (g): 127/8 not from outside; link-local ones
+        # mean something on their link alone (RFC 4007 6)
+        if stack.is_weak and not (
+            arrival.group or is_loopback(dst) or is_link_local(dst)
+        ):
+            return True
+    elif stack.forwarding is not None:
+        forwarding.forward(arrival, now)
+        return False
     arrival.drop(DropReason.NOT_FOR_US)
     return False
 

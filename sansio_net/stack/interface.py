@@ -176,20 +176,7 @@ class Interface:
         self.slaac: Autoconfiguration | None = None
         self.ipv6_mtu = 0  # as a router advertised it
         if self.medium is Medium.ETHERNET:
-            self.arp = ArpCache(
-                mac,
-                config=stack.config.arp,
-                entropy=stack.entropy.child(f"arp.{index}"),
-                counters=stack.tally,
-                trace=stack.trace,
-            )
-            self.ndp = NeighbourDiscovery(
-                mac,
-                config=stack.config.ndp,
-                entropy=stack.entropy.child(f"ndp.{index}"),
-                counters=stack.tally,
-                trace=stack.trace,
-            )
+            neighbours.equip(self)
 
     def __repr__(self) -> str:
         shown = " ".join(map(str, self.addresses))

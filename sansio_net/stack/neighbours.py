@@ -27,6 +27,26 @@ if TYPE_CHECKING:
 Cache: TypeAlias = ArpCache | NeighbourDiscovery
 
 
+def equip(nic: Interface) -> None:
+    """Make the caches of an interface that has link addresses."""
+    stack = nic.stack
+    nic.arp = ArpCache(
+        nic.mac,
+        config=stack.config.arp,
+        entropy=stack.entropy.child(f"arp.{nic.index}"),
+        counters=stack.tally,
+        trace=stack.trace,
+    )
+    nic.ndp = NeighbourDiscovery(
+        nic.mac,
+        config=stack.config.ndp,
+        entropy=stack.entropy.child(f"ndp.{nic.index}"),
+        counters=stack.tally,
+        trace=stack.trace,
+    )
+    nic.ndp.is_router = stack.forwarding is not None
+
+
 def caches(nic: Interface) -> tuple[Cache, ...]:
     """() where the medium has no link addresses."""
     if nic.arp is None or nic.ndp is None:
@@ -45,6 +65,8 @@ def claim(nic: Interface, address: Address) -> None:
     if cache is None:
         return
     cache.claim(ip, probe=address.probe)
+    if nic.stack.forwarding is not None:
+        groups.join_routers(nic, len(ip))
     if len(ip) == 16:
         # RFC 4862 5.4.2: before the address is ours
         groups.join(nic, solicited_node(ip))

@@ -38,6 +38,7 @@ from .closing import Closing
 from .config import StackConfig
 from .deadlines import Deadlines
 from .events import Event, Report, Reports, StackClosed
+from .forwarding import Forwarding
 from .hops import IDENT_BUCKETS, Hop
 from .interface import Interface, InterfaceAddress, mac_of
 from .paths import PathTable
@@ -65,17 +66,20 @@ class Stack:
         "_interfaces",
         "_last_id",
         "_reports",
+        "checks_source",
         "config",
         "connection_table",
         "deadlines",
         "endpoints",
         "entropy",
         "fast_open",
+        "forwarding",
         "hops",
         "icmp",
         "icmp6",
         "ident6",
         "idents",
+        "is_weak",
         "isn",
         "lo",
         "notified",
@@ -144,6 +148,9 @@ class Stack:
             int.from_bytes(self.entropy.child(f"ipid.{n}").bytes(2), "big")
             for n in range(IDENT_BUCKETS)
         ]
+        self.is_weak = config.weak_host or config.forward
+        self.checks_source = config.rp_filter != "off"
+        self.forwarding = Forwarding.of(self)
         self.ident6 = self.entropy.child("ipid6")  # RFC 7739 5.3: at random
         self._last_id = 0
         self._closing = Closing()

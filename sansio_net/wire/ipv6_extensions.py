@@ -117,6 +117,21 @@ def walk(data: bytes, start: int, end: int, limits: ChainLimits | None = None) -
     return chain
 
 
+def check_hop_by_hop(
+    data: bytes, start: int, end: int, limits: ChainLimits | None = None
+) -> None:
+    """The hop-by-hop options alone, which come first: what a router looks at.
+
+    RFC 8200 4.3. Raises as `walk` does.
+    """
+    at = start + HEADER_SIZE
+    if at + 8 > end or at + 8 + data[at + 1] * 8 > end:
+        raise TruncatedError("an extension header is cut short")
+    chain = Chain(data[start + 6], HEADER_SIZE, 6)
+    stop = at + 8 + data[at + 1] * 8
+    _check_options(data, at + 2, stop, start, chain, limits or ChainLimits())
+
+
 def _walk_on(
     data: bytes, start: int, end: int, chain: Chain, limits: ChainLimits, n: int
 ) -> None:

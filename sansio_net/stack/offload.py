@@ -1,0 +1,112 @@
+"""Offload metadata of packets that are passed on: checksums and cuts put off by others.
+
+A packet here lies at its IP header (`offset` 0), all head.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sansio_net.errors import MalformedError, WireError
+from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, Packet
+from sansio_net.wire import ipv4, ipv6, tcp, udp
+from sansio_net.wire.checksum import checksum, pseudo_sum
+from sansio_net.wire.ipv6_extensions import EXTENSIONS, FRAGMENT, ROUTING
+from sansio_net.wire.segment import flatten
+
+_CHECKSUM_AT: Final = {
+    ipv4.PROTO_TCP: tcp.CHECKSUM_OFFSET,
+    ipv4.PROTO_UDP: udp.CHECKSUM_OFFSET,
+}
+
+
+def settle(packet: Packet) -> None:
+    """Make what the device that brought it vouched for true for one that takes it.
+
+    A checksum that was never computed (CSUM_VALID: "trust me") becomes one to be
+    completed; so does that of every super-segment. Raises a WireError for metadata that
+    does not fit the bytes, or the wrong checksum of a super-segment.
+    """
+    data = packet.head
+    if packet.csum == CSUM_PARTIAL:
+        place = packet.csum_start + packet.csum_offset
+        if packet.csum_start < ipv4.HEADER_SIZE or place + 2 > len(data):
+            raise MalformedError("the checksum field lies beyond the packet")
+        return
+    found = _transport(data)
+    if found is None:
+        if packet.gso_size:
+            raise MalformedError("a super-segment is TCP or UDP")
+        packet.csum = CSUM_NONE
+        return
+    protocol, start = found
+    size, offset = len(data) - start, _CHECKSUM_AT[protocol]
+    place = start + offset
+    if place + 2 > len(data):
+        raise MalformedError("the transport header is cut short")
+    v4 = data[0] >> 4 == 4
+    source, destination = (
+        (data[12:16], data[16:20]) if v4 else (data[8:24], data[24:40])
+    )
+    base = pseudo_sum(source, destination, protocol, size)
+    if packet.csum == CSUM_NONE:
+        if checksum(data[start:], base):
+            raise MalformedError("the checksum of a super-segment is wrong")
+    elif protocol == ipv4.PROTO_UDP and not packet.gso_size:
+        length = int.from_bytes(data[start + 4 : start + 6], "big")
+        if length != size or (v4 and not any(data[place : place + 2])):
+            # RFC 768: its sender computed none; or over less than we would
+            packet.csum = CSUM_NONE
+            return
+    packet.head = data[:place] + base.to_bytes(2, "big") + data[place + 2 :]
+    packet.csum, packet.csum_start, packet.csum_offset = CSUM_PARTIAL, start, offset
+
+
+def cuts(packet: Packet) -> tuple[int, int]:
+    """The size of the largest cut of a super-segment, and how many they are.
+
+    DESIGN: that size is what counts against an MTU. Raises a WireError.
+    """
+    data, start = packet.head, packet.csum_start
+    if packet.csum_offset == udp.CHECKSUM_OFFSET:
+        top = start + udp.HEADER_SIZE
+    elif len(data) >= start + tcp.HEADER_SIZE:
+        top = start + (data[start + 12] >> 4) * 4
+    else:
+        top = len(data) + 1
+    if top > len(data):
+        raise MalformedError("the headers of a super-segment are cut short")
+    payload = len(data) - top
+    n = max(1, -(-payload // packet.gso_size))
+    return top + min(payload, packet.gso_size), n
+
+
+def cut(packet: Packet) -> list[Packet]:
+    """A super-segment as the packets it stands for. Raises a WireError."""
+    return [Packet(piece) for piece in flatten(packet)]
+
+
+def first_on_wire(packet: Packet) -> bytes:
+    """What an error quotes of it: its first cut, checksum complete."""
+    if packet.csum != CSUM_PARTIAL:
+        return packet.head
+    try:
+        return flatten(packet)[0]
+    except WireError:
+        return packet.head
+
+
+def _transport(data: bytes) -> tuple[int, int] | None:
+    """Protocol and place of a TCP or UDP header whose checksum we could compute."""
+    if data[0] >> 4 == 4:
+        if int.from_bytes(data[6:8], "big") & 0x3FFF:
+            return None  # a fragment
+        protocol, at = data[9], (data[0] & 15) * 4
+    else:
+        protocol, at = data[6], ipv6.HEADER_SIZE
+        while protocol in EXTENSIONS:
+            # behind a routing header, another address counts (RFC 8200 8.1)
+            if protocol in (FRAGMENT, ROUTING) or at + 8 > len(data):
+                return None
+            protocol, at = data[at], at + 8 + data[at + 1] * 8
+    return (protocol, at) if protocol in _CHECKSUM_AT else None
