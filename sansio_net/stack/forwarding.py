@@ -251,8 +251,8 @@ def _leave(arrival: Arrival, hop: Hop, pieces: list[Packet], now: int) -> None:
         return
     if stack.trace is not None:
         size = sum(map(len, pieces))
-        entry = (now, "forward", arrival.nic.name, nic.name, arrival.src, arrival.dst)
-        stack.trace.append((*entry, size))
+        came, src, dst = arrival.nic.name, arrival.src, arrival.dst
+        stack.trace.append((now, "forward", came, nic.name, src, dst, size))
     for piece in pieces:
         egress.leave(hop, header, piece, now)
     if header is None:

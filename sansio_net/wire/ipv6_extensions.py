@@ -129,7 +129,8 @@ def check_hop_by_hop(
         raise TruncatedError("an extension header is cut short")
     chain = Chain(data[start + 6], HEADER_SIZE, 6)
     stop = at + 8 + data[at + 1] * 8
-    _check_options(data, at + 2, stop, start, chain, limits or ChainLimits())
+    limits = limits or ChainLimits()
+    _check_options(data, at + 2, stop, start, chain, limits, HOP_BY_HOP)
 
 
 def _walk_on(
