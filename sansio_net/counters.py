@@ -101,6 +101,13 @@ class DropReason(StrEnum):
     UDP_BAD_CHECKSUM = "udp_bad_checksum"
     UDP_NO_SOCKET = "udp_no_socket"
     UDP_QUEUE_FULL = "udp_queue_full"
+    # raw sockets
+    RAW_BAD_CHECKSUM = "raw_bad_checksum"
+    """A copy for a raw socket that has its checksums verified."""
+    RAW_QUEUE_FULL = "raw_queue_full"
+    """A copy for a raw socket that nobody reads."""
+    FRAME_QUEUE_FULL = "frame_queue_full"
+    """A copy for a frame socket that nobody reads."""
     # TCP
     TCP_MALFORMED = "tcp_malformed"
     TCP_BAD_CHECKSUM = "tcp_bad_checksum"

@@ -63,6 +63,11 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "reassembled": ("key size", "A datagram is whole"),
     "reassembly-dropped": ("key reason", "One never will be"),
     "reassembly-timeout": ("key", "Not all of its fragments came in time"),
+    # raw sockets
+    "raw-sent": ("sock dst size", "A raw socket's packet leaves"),
+    "raw-queue-full": ("sock", "A raw socket's receive queue is full: dropped"),
+    "frame-sent": ("sock size", "A frame socket's frame leaves"),
+    "frame-queue-full": ("sock", "A frame socket's receive queue is full: dropped"),
     # testing/link.py
     "link": ("end number fate size", "What became of a packet on a simulated link"),
 }

@@ -11,9 +11,9 @@ PUBLIC: dict[str, str] = {
     "sansio_net.stack": """
         Accepted Address AddressAdded AddressConflict AddressRemoved Closed Connected
         ConnectionLost DataReceived DnsServersChanged EchoFailed EchoReplied
-        EofReceived Event Interface
-        LinkDown LinkUp Route SocketSpaceFreed SpaceFreed Stack StackClosed StackConfig
-        Stalled UdpError UdpReceived
+        EofReceived Event FrameReceived FrameSpaceFreed Interface
+        LinkDown LinkUp RawError RawReceived RawSpaceFreed Route SocketSpaceFreed
+        SpaceFreed Stack StackClosed StackConfig Stalled UdpError UdpReceived
     """,
     "sansio_net.drivers": """
         CaptureEnded Device LinkedDevice Loop MemoryDevice PcapReplayDevice
@@ -43,6 +43,10 @@ PUBLIC: dict[str, str] = {
     """,
     "sansio_net.protocols.multicast": """
         ANYTHING Filter Membership MulticastConfig NOTHING exclude include merge
+    """,
+    "sansio_net.protocols.raw": """
+        Frame FrameEvent FrameOptions FrameReceived FrameSocket FrameSpaceFreed
+        RawError RawEvent RawOptions RawReceived RawSocket RawSpaceFreed
     """,
     "sansio_net.protocols.slaac": """
         AddressDeprecated AddressExpired AddressFormed Autoconfiguration DnsAdvertised

@@ -164,4 +164,4 @@ def redirect(arrival: Arrival, hop: Hop, now: int) -> None:
         mac = neighbour.mac if neighbour is not None else None
         found = ndp.Redirect(target, arrival.dst, mac, arrival.ip_packet())
         message = ndp.build_redirect(found, source, src)
-    egress.send(stack, Packet(message, info=info), ipv4.PROTO_ICMP, now, nic)
+    egress.send(stack, Packet(message, info=info), ipv4.PROTO_ICMPV6, now, nic)

@@ -19,11 +19,13 @@ class Arrival:
     IP address. named_at: where the IPv6 packet names its upper layer. was_fragmented:
     with an IPv6 fragment header, be it an atomic one. router_alert: what IPv6's says.
     is_looped: we sent it to a group that we are in. options: IPv4's, of this packet.
+    raw: the raw sockets by protocol, empty where none is open.
     """
 
     __slots__ = (
         *("dst", "end", "group", "named_at", "nic", "packet", "src", "start"),
-        *("is_looped", "options", "router_alert", "tos", "ttl", "was_fragmented"),
+        *("is_looped", "options", "raw", "router_alert", "tos", "ttl"),
+        "was_fragmented",
     )
 
     packet: Packet
@@ -36,6 +38,7 @@ class Arrival:
         self.router_alert: int | None = None
         self.is_looped = False
         self.options = b""
+        self.raw = nic.stack.socket_table.raw
         self.src = self.dst = b""
 
     def drop(self, reason: DropReason) -> None:

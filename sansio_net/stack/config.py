@@ -9,6 +9,7 @@ from sansio_net.protocols.arp import ArpConfig
 from sansio_net.protocols.icmp import IcmpOptions
 from sansio_net.protocols.multicast import MulticastConfig
 from sansio_net.protocols.ndp import NdpConfig
+from sansio_net.protocols.raw import FrameOptions, RawOptions
 from sansio_net.protocols.reassembly import ReassemblyConfig
 from sansio_net.protocols.slaac import SlaacConfig
 from sansio_net.protocols.tcp.options import TcpOptions
@@ -60,6 +61,8 @@ class StackConfig:
     tcp: TcpOptions = field(default_factory=TcpOptions)
     udp: UdpOptions = field(default_factory=UdpOptions)
     icmp: IcmpOptions = field(default_factory=IcmpOptions)
+    raw: RawOptions = field(default_factory=RawOptions)
+    frames: FrameOptions = field(default_factory=FrameOptions)
     arp: ArpConfig = field(default_factory=ArpConfig)
     ndp: NdpConfig = field(default_factory=NdpConfig)
     slaac: SlaacConfig = field(default_factory=SlaacConfig)

@@ -18,6 +18,7 @@ from sansio_net.protocols.arp import ArpCache
 from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.ndp import NeighbourDiscovery
 from sansio_net.protocols.neighbours import Neighbour, NeighbourState
+from sansio_net.protocols.raw import FrameSocket, RawSocket
 from sansio_net.protocols.tcp import Connection
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.units import MILLISECOND
@@ -25,7 +26,7 @@ from sansio_net.wire import ipv4, ipv6
 from sansio_net.wire.ipv4_options import find_options, record
 from sansio_net.wire.segment import flatten
 
-from . import fragments6, groups, upkeep
+from . import fragments6, frames, groups, raw, upkeep
 from .fragments import DONT_FRAGMENT, fragment
 from .hops import Hop, find_hop, may_send, next_ident
 from .vlan import put_on
@@ -60,6 +61,8 @@ def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
                 _socket_speaks(nic, sender, now)
         else:
             break
+    if nic.frame_sockets:
+        frames.leave(nic, out, now)
     if nic.tags:
         for packet in out:
             put_on(packet, nic.tags)
@@ -184,7 +187,9 @@ def _socket_speaks(nic: Interface, sender: Sender, now: int) -> None:
         nic.ready.append(sender)
 
 
-def send_datagram(stack: Stack, sender: UdpSocket | EchoSocket, now: int) -> bool:
+def send_datagram(
+    stack: Stack, sender: UdpSocket | EchoSocket | RawSocket | FrameSocket, now: int
+) -> bool:
     """It goes out by the interface its route names; False: there is none to send."""
     packet = sender.emit(now)
     if packet is None:
@@ -195,9 +200,17 @@ def send_datagram(stack: Stack, sender: UdpSocket | EchoSocket, now: int) -> boo
     nic = stack.named(sender.nic)
     if nic is None and sender.nic is not None:
         stack.tally.drop(DropReason.NO_ROUTE)  # its interface was removed
+    elif isinstance(sender, FrameSocket):
+        frames.send(stack, packet, nic)
+    elif isinstance(sender, RawSocket) and sender.include_header:
+        raw.send_whole(stack, packet, nic, now)
     else:
-        loops = isinstance(sender, UdpSocket) and sender.multicast_loop
-        send(stack, packet, sender.protocol, now, nic=nic, loops=loops)
+        protocol, loops = sender.protocol, False
+        if not isinstance(sender, EchoSocket):
+            loops = sender.multicast_loop
+        elif packet.info is not None and len(packet.info.dst) == 16:
+            protocol = ipv4.PROTO_ICMPV6  # a ping socket speaks both
+        send(stack, packet, protocol, now, nic=nic, loops=loops)
     return True
 
 
@@ -326,8 +339,6 @@ def _ipv6_packets(
 ) -> list[Packet]:
     """The same for IPv6, where the source alone fragments (RFC 8200 4.5)."""
     dst, size = info.dst, len(packet)
-    if protocol == ipv4.PROTO_ICMP:
-        protocol = ipv4.PROTO_ICMPV6  # a ping socket speaks both
     top = ipv6.pack_header(source, dst, protocol, size, info.ttl, info.tos)
     _prepend(packet, b"", top)
     if 40 + size <= mtu:

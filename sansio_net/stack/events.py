@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from sansio_net.protocols.icmp import EchoFailed, EchoReplied
+from sansio_net.protocols.raw import (
+    FrameReceived,
+    FrameSpaceFreed,
+    RawError,
+    RawReceived,
+    RawSpaceFreed,
+)
 from sansio_net.protocols.tcp.events import (
     Accepted,
     Closed,
@@ -131,8 +138,13 @@ Event: TypeAlias = (
     | EchoFailed
     | EchoReplied
     | EofReceived
+    | FrameReceived
+    | FrameSpaceFreed
     | LinkDown
     | LinkUp
+    | RawError
+    | RawReceived
+    | RawSpaceFreed
     | SocketSpaceFreed
     | SpaceFreed
     | StackClosed
@@ -155,8 +167,13 @@ __all__ = [
     "EchoReplied",
     "EofReceived",
     "Event",
+    "FrameReceived",
+    "FrameSpaceFreed",
     "LinkDown",
     "LinkUp",
+    "RawError",
+    "RawReceived",
+    "RawSpaceFreed",
     "SocketSpaceFreed",
     "SpaceFreed",
     "StackClosed",

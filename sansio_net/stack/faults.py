@@ -28,7 +28,7 @@ from sansio_net.wire.icmp import (
     parse_quoted,
 )
 
-from . import advice, egress, offload, upkeep
+from . import advice, egress, offload, raw, upkeep
 from .arrival import Arrival
 from .hops import forget_gateway
 
@@ -101,13 +101,16 @@ def protocol_unreachable(arrival: Arrival, now: int) -> None:
 
 def pump_icmp(stack: Stack, now: int) -> None:
     """Send what ICMP wants to say: replies and errors."""
-    for icmp in (stack.icmp, stack.icmp6):
+    for icmp, protocol in (
+        (stack.icmp, ipv4.PROTO_ICMP),
+        (stack.icmp6, ipv4.PROTO_ICMPV6),
+    ):
         while icmp.queued:
             packet = icmp.emit(now)
             if packet is None:
                 icmp.queued = False
             else:
-                egress.send(stack, packet, ipv4.PROTO_ICMP, now)
+                egress.send(stack, packet, protocol, now)
 
 
 def report_reassembly(stack: Stack, now: int) -> None:
@@ -167,7 +170,9 @@ def neighbour_failed(
             quoted = parse_quoted(whole)
         except WireError:
             continue
-        concern(nic, quoted, *error_for(UNREACHABLE, HOST_UNREACHABLE), None, now)
+        failure, hard = error_for(UNREACHABLE, HOST_UNREACHABLE)
+        raw.concern(nic, quoted, failure)
+        concern(nic, quoted, failure, hard, None, now)
 
 
 def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:
@@ -185,7 +190,8 @@ def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:
         failure, hard = error_for(error.type, error.code)
         if (error.type, error.code) == (UNREACHABLE, FRAGMENTATION_NEEDED):
             mtu = error.mtu
-    if not concern(nic, quoted, failure, hard, mtu, now):
+    is_told = raw.concern(nic, quoted, failure)
+    if not concern(nic, quoted, failure, hard, mtu, now) and not is_told:
         arrival.drop(DropReason.ICMP_NOT_CONCERNING)
 
 

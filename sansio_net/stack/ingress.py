@@ -36,7 +36,7 @@ from sansio_net.wire.ipv6_extensions import (
     walk,
 )
 
-from . import delivery, faults, forwarding, groups, options4, upkeep
+from . import delivery, faults, forwarding, frames, groups, options4, raw, upkeep
 from .arrival import Arrival, Segment
 from .vlan import is_tag, read_tags
 
@@ -58,6 +58,8 @@ _udp_fields: Final = udp.HEADER.unpack_from
 def receive(nic: Interface, packets: Sequence[Packet | bytes], now: int) -> None:
     """Take a batch. Deadlines are settled once, at its end."""
     stack = nic.stack
+    if nic.frame_sockets:
+        frames.arrive(nic, packets, now)
     ethernet = nic.medium is Medium.ETHERNET
     arrival = Arrival(nic)  # one for the batch, filled anew for each packet
     for item in packets:
@@ -162,7 +164,7 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
         return
     arrival.start, arrival.end = at, at + total
     arrival.src, arrival.dst, arrival.tos, arrival.ttl = src, dst, tos, ttl
-    if ihl == 20 and not fragment & 0x3FFF and protocol == 6:
+    if protocol == 6 and ihl == 20 and not (fragment & 0x3FFF or arrival.raw):
         connection = arrival.nic.stack.connection_table.get(frame[at + 12 : at + 24])
         if (
             connection is not None
@@ -294,6 +296,7 @@ def classify(arrival: Arrival, now: int) -> bool:
 
 
 def transport_arrives(arrival: Arrival, protocol: int, at: int, now: int) -> None:
+    is_taken = bool(arrival.raw) and raw.packet_arrives(arrival, protocol, at, now)
     if protocol == ipv4.PROTO_TCP:
         if arrival.group or not is_unicast(arrival.src):
             arrival.drop(DropReason.TCP_NOT_UNICAST)  # RFC 9293 MUST-57, MUST-63
@@ -309,7 +312,7 @@ def transport_arrives(arrival: Arrival, protocol: int, at: int, now: int) -> Non
         groups.igmp_arrives(arrival, at, now)
     elif protocol == NO_NEXT_HEADER and len(arrival.dst) == 16:
         arrival.nic.stack.tally.count("ipv6.no_next_header")  # RFC 8200 4.7
-    else:
+    elif not is_taken:
         delivery.unknown_protocol(arrival, now)
 
 

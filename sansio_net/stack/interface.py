@@ -31,6 +31,7 @@ from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.protocols.arp import ArpCache
 from sansio_net.protocols.multicast import Membership
 from sansio_net.protocols.ndp import NeighbourDiscovery
+from sansio_net.protocols.raw import FrameSocket
 from sansio_net.protocols.slaac import (
     LINK_LOCAL,
     Autoconfiguration,
@@ -101,6 +102,7 @@ class Interface:
         "arp",
         "broadcasts",
         "capabilities",
+        "frame_sockets",
         "has_carrier",
         "index",
         "ipv6_mtu",
@@ -155,8 +157,7 @@ class Interface:
         self.vlans = vlans
         self.tags = tags_of(vlans)
         self.is_loopback = is_loopback
-        self.is_up = True
-        self.has_carrier = True
+        self.is_up = self.has_carrier = True
         self.addresses: list[Address] = []
         self.local: dict[bytes, Address] = {}  # usable addresses, by packed bytes
         self.broadcasts: dict[bytes, Address] = {}  # directed broadcasts
@@ -170,6 +171,7 @@ class Interface:
         self.rx_packets = self.rx_bytes = self.tx_packets = self.tx_bytes = 0
         self.memberships: dict[int, Membership] = {}  # by the size of an address
         self.reporting: deque[Membership] = deque()  # who has something to tell
+        self.frame_sockets: list[FrameSocket] = []
         self.looped: list[bytes] = []  # sent to groups that we are in
         self.arp: ArpCache | None = None
         self.ndp: NeighbourDiscovery | None = None

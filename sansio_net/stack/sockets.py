@@ -24,22 +24,31 @@ from sansio_net.errors import (
     LimitError,
     Unreachable,
 )
+from sansio_net.packet import Medium
 from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.multicast import Filter
+from sansio_net.protocols.raw import FrameSocket, RawSocket
 from sansio_net.protocols.tcp import Connection, Listener
 from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpSocket
+from sansio_net.wire.ethernet import HEADER_SIZE
 
 from . import groups
 from .hops import find_hop, is_broadcast, way_to
 from .ports import EphemeralPorts
 from .upkeep import connection_key
+from .vlan import TAG_SIZE
 
 if TYPE_CHECKING:
     from .interface import Interface
     from .stack import Stack
 
-Sender: TypeAlias = Connection | UdpSocket | EchoSocket
+Datagrams: TypeAlias = UdpSocket | EchoSocket | RawSocket | FrameSocket
+"""What sends one packet at a time."""
+
+Socket: TypeAlias = Listener | Datagrams
+
+Sender: TypeAlias = Connection | Datagrams
 """What hangs in an interface's ready queue."""
 
 Bound = TypeVar("Bound", Listener, UdpSocket)
@@ -56,7 +65,7 @@ class SocketRouter:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self.socket: UdpSocket | EchoSocket | None = None
+        self.socket: UdpSocket | EchoSocket | RawSocket | None = None
 
     def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
         stack, socket = self._stack, self.socket
@@ -72,6 +81,23 @@ class SocketRouter:
         stack = self._stack
         hop = find_hop(stack, destination, stack.named(nic))
         return destination == BROADCAST4 if hop is None else hop.to_all
+
+    def mtu_to(self, destination: bytes, nic: str | None) -> int:
+        stack = self._stack
+        hop = find_hop(stack, destination, stack.named(nic))
+        if hop is None:
+            raise Unreachable(code=errno.ENETUNREACH)
+        if self.socket is not None and not self.socket.queued:
+            self.socket.ready = hop.nic.ready
+        return hop.mtu
+
+    def frame_sizes(self, nic: str) -> tuple[int, int]:
+        found = self._stack.named(nic)
+        if found is None:
+            raise Unreachable(f"no such interface: {nic}", errno.ENODEV)
+        if found.medium is Medium.IP:
+            return 0, found.mtu
+        return HEADER_SIZE, found.mtu + HEADER_SIZE + TAG_SIZE
 
     def interface_for(self, group: bytes, nic: str | None) -> str:
         return groups.interface_for(self._stack, group, nic).name
@@ -130,6 +156,7 @@ class SocketTable:
         "_stack",
         "echoes",
         "listeners",
+        "raw",
         "udp",
     )
 
@@ -138,6 +165,7 @@ class SocketTable:
         self.listeners: dict[int, list[Listener]] = {}
         self.udp: dict[int, list[UdpSocket]] = {}
         self.echoes: dict[int, EchoSocket] = {}
+        self.raw: dict[int, list[RawSocket]] = {}  # by protocol; no list is empty
         entropy = stack.entropy.child("ports")
         self._flow_key = entropy.bytes(32)
         self._ports = EphemeralPorts(*stack.config.ephemeral_ports, entropy)
@@ -148,6 +176,8 @@ class SocketTable:
             sum(map(len, self.listeners.values()))
             + sum(map(len, self.udp.values()))
             + len(self.echoes)
+            + sum(map(len, self.raw.values()))
+            + sum(len(nic.frame_sockets) for nic in self._stack.interfaces())
         )
 
     def check_room(self) -> None:
@@ -236,22 +266,39 @@ class SocketTable:
                 raise AddressInUseError()
         self.udp.setdefault(socket.lport, []).append(socket)
 
-    def forget(self, socket: UdpSocket | EchoSocket) -> None:
+    def forget(self, socket: Datagrams) -> None:
         if isinstance(socket, EchoSocket):
             self.echoes.pop(socket.identifier, None)
-        else:
+        elif isinstance(socket, UdpSocket):
             self._open(self.udp, socket.lport)
+        else:
+            self._forget_raw()
 
-    def open_sockets(self) -> list[Listener | UdpSocket | EchoSocket]:
+    def _forget_raw(self) -> None:
+        for protocol, sockets in list(self.raw.items()):
+            sockets[:] = [one for one in sockets if not one.closed]
+            if not sockets:
+                del self.raw[protocol]
+        for nic in self._stack.interfaces():
+            frames = nic.frame_sockets
+            frames[:] = [one for one in frames if not one.closed]
+
+    def open_sockets(self) -> list[Socket]:
         """All that are open, listeners first, each kind in the order of its ports."""
-        found: list[Listener | UdpSocket | EchoSocket] = []
+        found: list[Socket] = []
         for port in list(self.listeners):
             found += self._open(self.listeners, port)
         for port in list(self.udp):
             found += self._open(self.udp, port)
         for identifier in [i for i, echo in self.echoes.items() if echo.closed]:
             del self.echoes[identifier]
-        return [*found, *self.echoes.values()]
+        found += self.echoes.values()
+        self._forget_raw()
+        for sockets in self.raw.values():
+            found += sockets
+        for nic in self._stack.interfaces():
+            found += nic.frame_sockets
+        return found
 
     def close(self) -> None:
         """Close everything."""

@@ -8,14 +8,12 @@ verbs a program calls, and the inner doors through which the way in (`ingress`,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
 from typing import Any, Final, TypeVar
 
 from sansio_net.addresses import (
     Endpoints,
     IpAddress,
     SocketAddress,
-    pack_interface,
     pack_ip,
 )
 from sansio_net.counters import Counters
@@ -24,6 +22,7 @@ from sansio_net.errors import StateError, Unreachable
 from sansio_net.machine import ASAP, earliest, restore_state, versioned_state
 from sansio_net.packet import Capabilities, Medium, Packet
 from sansio_net.protocols.icmp import EchoSocket, Icmp, Icmp6
+from sansio_net.protocols.raw import FrameSocket, RawSocket
 from sansio_net.protocols.reassembly import Reassembler
 from sansio_net.protocols.tcp import Connection, IsnGenerator, Listener, TimeWaitTable
 from sansio_net.protocols.tcp.fastopen import CookieCache
@@ -33,18 +32,18 @@ from sansio_net.protocols.tcp.reset import ResetLimit
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.trace import Trace
 
-from . import faults, ingress, neighbours, opening, upkeep
+from . import faults, frames, ingress, neighbours, opening, plugging, raw, upkeep
 from .closing import Closing
 from .config import StackConfig
 from .deadlines import Deadlines
 from .events import Event, Report, Reports, StackClosed
 from .forwarding import Forwarding
 from .hops import IDENT_BUCKETS, Hop
-from .interface import Interface, InterfaceAddress, mac_of
+from .interface import Interface, InterfaceAddress
 from .paths import PathTable
 from .routes import RouteTable, make_route
 from .selection import PolicyTable
-from .sockets import SocketRouter, SocketTable
+from .sockets import Socket, SocketRouter, SocketTable
 
 D = TypeVar("D", bound=IpAddress | SocketAddress)
 
@@ -63,9 +62,7 @@ class Stack:
 
     __slots__ = (
         "_closing",
-        "_interfaces",
         "_last_id",
-        "_reports",
         "checks_source",
         "config",
         "connection_table",
@@ -82,6 +79,7 @@ class Stack:
         "is_weak",
         "isn",
         "lo",
+        "nics",
         "notified",
         "orphans",
         "own",
@@ -89,6 +87,7 @@ class Stack:
         "policy",
         "reassembler",
         "redirects",
+        "reports",
         "resets",
         "routes",
         "socket_table",
@@ -120,7 +119,7 @@ class Stack:
         self.connection_table: dict[bytes, Connection] = {}
         self.touched: list[Connection] = []  # connections of the batch being received
         self.notified: list[Any] = []  # each Sender that has events
-        self._reports = Reports()
+        self.reports = Reports()
         self.endpoints = Endpoints()
         self.isn = IsnGenerator(self.entropy.child("isn"))
         self.icmp = Icmp(
@@ -154,7 +153,7 @@ class Stack:
         self.ident6 = self.entropy.child("ipid6")  # RFC 7739 5.3: at random
         self._last_id = 0
         self._closing = Closing()
-        self._interfaces: dict[str, Interface] = {}
+        self.nics: dict[str, Interface] = {}
         self.lo = self._add_lo()
 
     def _add_lo(self) -> Interface:
@@ -162,13 +161,13 @@ class Stack:
             mtu=65535, medium=Medium.IP, checksum=True, gso_max=65535
         )
         lo = Interface(self, 1, "lo", b"", 65535, capabilities, is_loopback=True)
-        self._interfaces["lo"] = lo
+        self.nics["lo"] = lo
         for address in ("127.0.0.1/8", "::1/128"):
             lo.add_address(address)
         return lo
 
     def __repr__(self) -> str:
-        return f"<Stack {list(self._interfaces.values())[1:]}>"
+        return f"<Stack {list(self.nics.values())[1:]}>"
 
     __getstate__ = versioned_state
     __setstate__ = restore_state
@@ -192,7 +191,7 @@ class Stack:
                 self.deadlines.arm(part)
             if part is self.reassembler:
                 faults.report_reassembly(self, now)
-        for nic in self._interfaces.values():
+        for nic in self.nics.values():
             if nic.looped:
                 ingress.looped_arrives(nic, now)
             if nic.slaac is not None and nic.slaac.next_timeout() == ASAP:
@@ -206,15 +205,15 @@ class Stack:
             self._closing.handle_timeout(self, now)
 
     def next_timeout(self) -> int | None:
-        if self.notified or self._reports.waiting or self._closing.is_due(self):
+        if self.notified or self.reports.waiting or self._closing.is_due(self):
             return ASAP
-        for nic in self._interfaces.values():
+        for nic in self.nics.values():
             if nic.wants() or nic.looped:
                 return ASAP
         return earliest(self.deadlines.earliest(), self._closing.at)
 
     def events(self) -> list[Event]:
-        out: list[Event] = self._reports.take() if self._reports.waiting else []
+        out: list[Event] = self.reports.take() if self.reports.waiting else []
         if self.notified:
             batch = self.notified[:]
             self.notified.clear()  # the list is shared with the parts
@@ -230,9 +229,9 @@ class Stack:
         return self._only().transmit(now, limit)
 
     def _only(self) -> Interface:
-        if len(self._interfaces) != 2:
+        if len(self.nics) != 2:
             raise StateError("ask the interface: the Stack has not exactly one")
-        _lo, nic = self._interfaces.values()
+        _lo, nic = self.nics.values()
         return nic
 
     # -- verbs: interfaces, addresses, routes
@@ -259,55 +258,24 @@ class Stack:
         ValueError.
         """
         self._check_open()
-        capabilities = capabilities if capabilities is not None else Capabilities()
-        index = max(nic.index for nic in self._interfaces.values()) + 1
-        if name is None:
-            free = (f"eth{n}" for n in count(index - 2))
-            name = next(one for one in free if one not in self._interfaces)
-        if name in self._interfaces:
-            raise StateError(f"there is an interface {name} already")
-        packed = b""
-        if capabilities.medium is Medium.ETHERNET:
-            packed = mac_of(mac, self.entropy.child(f"mac.{index}"))
-        size = mtu if mtu is not None else capabilities.mtu
         vlans = (vlan,) if isinstance(vlan, int) else vlan
-        nic = Interface(self, index, name, packed, size, capabilities, vlans=vlans)
-        self._interfaces[name] = nic
-        self.routes.version += 1
-        try:
-            for address in addresses:
-                size = len(pack_interface(address)[0])
-                nic.add_address(address, probe=probe if size == 4 else dad)
-            if slaac:
-                nic.autoconfigure()
-        except Exception:
-            self.remove_interface(nic)
-            self._reports.drop(nic)
-            raise
-        return nic
+        link = mac, mtu, capabilities, vlans
+        return plugging.plug(self, name, *link, addresses, probe, dad, slaac)
 
     def remove_interface(self, nic: Interface) -> None:
         """Its connections are lost; its addresses and routes go with it."""
-        if nic is self.lo or self._interfaces.get(nic.name) is not nic:
-            raise StateError(f"{nic.name} is not a removable interface of this stack")
-        for address in list(nic.addresses):
-            nic.remove_address(str(address))
-        self.routes.remove_interface(nic)
-        self.routes.version += 1
-        del self._interfaces[nic.name]
-        nic.is_up = False
-        upkeep.interface_gone(self, nic)
+        plugging.unplug(self, nic)
 
     def interface(self, name: str) -> Interface:
         """Raises StateError for a name that nobody has."""
-        nic = self._interfaces.get(name)
+        nic = self.nics.get(name)
         if nic is None:
             raise StateError(f"no such interface: {name}")
         return nic
 
     def interfaces(self) -> list[Interface]:
         """All of them, `lo` first, in the order of their creation."""
-        return list(self._interfaces.values())
+        return list(self.nics.values())
 
     def add_route(
         self,
@@ -400,6 +368,47 @@ class Stack:
         self._check_open()
         return opening.ping(self, nic)
 
+    def raw_open(
+        self,
+        protocol: int,
+        *,
+        local: str = "",
+        peer: IpAddress | None = None,
+        nic: Interface | None = None,
+        include_header: bool = False,
+        checksum: int | None = None,
+        broadcast: bool = False,
+    ) -> RawSocket:
+        """Packets of one IP protocol, out and in; the stack still does its part.
+
+        local: "" is every address of both families, "0.0.0.0" and "::" every one of
+        theirs. peer: only with that host; its errors are told. include_header: packets
+        have their IP header, both ways. checksum: where the payload has one over itself
+        and the pseudo-header, filled in and verified (RFC 3542 3.1); ICMPv6's always.
+
+        Raises AddressNotAvailableError, LimitError, Unreachable, ValueError.
+        """
+        self._check_open()
+        options = include_header, checksum, broadcast
+        return raw.open_socket(self, protocol, local, peer, nic, *options)
+
+    def frame_open(
+        self,
+        nic: Interface,
+        ethertype: int | None = None,
+        *,
+        outgoing: bool = False,
+        flatten: bool = True,
+    ) -> FrameSocket:
+        """Whole frames of an interface, in as they come and out as they are.
+
+        ethertype: those alone; None is all. outgoing: also what the stack sends.
+        flatten: super-segments cut and checksums complete; False: as they are, with
+        their metadata. Raises LimitError, ValueError.
+        """
+        self._check_open()
+        return frames.open_socket(self, nic, ethertype, outgoing, flatten)
+
     def close(self, timeout: int) -> None:
         """FIN everywhere, RST for what is left after `timeout` ns, then StackClosed."""
         self.orphans.limit = self.config.max_connections
@@ -421,11 +430,11 @@ class Stack:
                 return connection
         raise StateError(f"no connection {id}")
 
-    def sockets(self) -> list[Listener | UdpSocket | EchoSocket]:
-        """The open listeners and datagram sockets."""
+    def sockets(self) -> list[Socket]:
+        """The open listeners and sockets."""
         return self.socket_table.open_sockets()
 
-    def socket(self, id: int) -> Listener | UdpSocket | EchoSocket:
+    def socket(self, id: int) -> Socket:
         """The listener or socket of that id, also in a copy. Raises StateError."""
         for socket in self.sockets():
             if socket.id == id:
@@ -435,7 +444,7 @@ class Stack:
     def counters(self) -> dict[str, int]:
         """Everything counted, by name; an interface's own as ``eth0.rx_packets``."""
         named = self.tally.as_dict()
-        for nic in self._interfaces.values():
+        for nic in self.nics.values():
             for name in ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes"):
                 named[f"{nic.name}.{name}"] = getattr(nic, name)
         return named
@@ -444,11 +453,11 @@ class Stack:
 
     def named(self, nic: str | None) -> Interface | None:
         """The interface a socket is bound to; None for any."""
-        return self._interfaces.get(nic) if nic is not None else None
+        return self.nics.get(nic) if nic is not None else None
 
     def name_of(self, nic: Interface | None) -> str | None:
         """The inverse of `named`. Raises StateError for one that is not ours."""
-        if nic is not None and self._interfaces.get(nic.name) is not nic:
+        if nic is not None and self.nics.get(nic.name) is not nic:
             raise StateError(f"{nic.name} is not an interface of this stack")
         return nic.name if nic is not None else None
 
@@ -458,7 +467,7 @@ class Stack:
 
     def report(self, event: Report) -> None:
         """Queue an event of the Stack's own."""
-        self._reports.add(event)
+        self.reports.add(event)
 
     def _check_open(self) -> None:
         if self._closing.phase:

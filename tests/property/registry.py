@@ -11,10 +11,16 @@ from typing import Any
 
 from sansio_net import Capabilities, Entropy, Medium, Packet
 from sansio_net.counters import Counters
-from sansio_net.errors import ConnectionFailed, LimitError, StateError
+from sansio_net.errors import ConnectionFailed, LimitError, StateError, WireError
 from sansio_net.packet import PacketInfo
 from sansio_net.protocols.arp import ArpCache, ArpConfig
 from sansio_net.protocols.icmp import EchoSocket
+from sansio_net.protocols.raw import (
+    FrameOptions,
+    FrameSocket,
+    RawOptions,
+    RawSocket,
+)
 from sansio_net.protocols.reassembly import Reassembler, ReassemblyConfig
 from sansio_net.protocols.tcp import (
     Connection,
@@ -98,7 +104,10 @@ def last_segment(memory: Memory, medium: Medium | None) -> tuple[int, int, int, 
             if ip is None or data[ip] != 0x45 or data[ip + 9] != 6:
                 continue
             start = ip + 20
-        header = parse_tcp(data, start, len(data))
+        try:
+            header = parse_tcp(data, start, len(data))
+        except WireError:
+            continue  # a raw socket's
         size = len(data) - start - header.data_offset
         end = header.seq + size + bool(header.flags & (SYN | FIN))
         return header.source_port, header.destination_port, end, header.ack
@@ -605,6 +614,70 @@ class TheStackOnTun(TheStack):
     MEDIUM = Medium.IP
 
 
+class TheStackWithRawSockets(TheStack):
+    """And with frame sockets: all that arrives is copied, all that leaves is shown."""
+
+    source_kinds = (
+        *TheStack.source_kinds,
+        *("RawReceived", "RawError", "RawSpaceFreed"),
+        *("FrameReceived", "FrameSpaceFreed"),
+    )
+    verb_names = (*TheStack.verb_names, "raw_open", "frame_open")
+    RAW = RawOptions(receive_datagrams=4, send_datagrams=3, error_limit=2)
+    FRAMES = FrameOptions(receive_frames=4, send_frames=3)
+
+    def make(self, seed: int, trace: Trace | None = None) -> Stack:
+        stack = super().make(seed, trace)
+        stack.config.raw, stack.config.frames = self.RAW, self.FRAMES
+        for protocol in (1, 6, 17):
+            stack.raw_open(protocol)
+        stack.raw_open(1, peer="10.0.0.1", include_header=True)
+        stack.frame_open(stack.interface("eth0"), outgoing=bool(seed & 1))
+        stack.frame_open(stack.interface("eth0"), 0x0800, flatten=False)
+        return stack
+
+    def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
+        sock = pick(dice, *machine.sockets(), None)
+        if not isinstance(sock, RawSocket | FrameSocket):
+            super().verb(machine, memory, dice)
+            return
+        try:
+            match dice.below(10):
+                case 0:
+                    sock.close()
+                case 1:
+                    machine.raw_open(pick(dice, 1, 6, 17, 89), peer="10.0.0.1")
+                case 2:
+                    machine.frame_open(machine.interface("eth0"), outgoing=True)
+                case 3 | 4 | 5:
+                    sock.receive()
+                case _ if isinstance(sock, FrameSocket):
+                    sock.send(self.framed(self.packet(memory, dice), dice))
+                case _:
+                    whole = ip_packet(US, THEM, 17, dice.bytes(dice.below(50)))
+                    host = pick(dice, "10.0.0.1", "10.0.0.2", "10.0.0.9", "224.0.0.1")
+                    sock.send_to(pick(dice, whole, bytes(3000), b""), host)
+        except (StateError, LimitError, ConnectionFailed, ValueError):
+            pass
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        sockets = machine.sockets()
+        raws = [one for one in sockets if isinstance(one, RawSocket)]
+        taps = [one for one in sockets if isinstance(one, FrameSocket)]
+        return [
+            *super().sizes(machine),
+            ("raw received", max((one.count for one in raws), default=0), 4),
+            ("raw to send", max((len(one._sending) for one in raws), default=0), 3),
+            ("raw errors", max((len(one._errors) for one in raws), default=0), 2),
+            ("frames received", max((one.count for one in taps), default=0), 4),
+            ("frames to send", max((len(one._sending) for one in taps), default=0), 3),
+        ]
+
+
+class TheTunWithRawSockets(TheStackWithRawSockets):
+    MEDIUM = Medium.IP
+
+
 SUBJECTS: tuple[Subject, ...] = (
     TheArpCache(),
     TheNeighbourDiscovery(),
@@ -618,4 +691,6 @@ SUBJECTS: tuple[Subject, ...] = (
     TheLink(),
     TheStack(),
     TheStackOnTun(),
+    TheStackWithRawSockets(),
+    TheTunWithRawSockets(),
 )
