@@ -158,10 +158,11 @@ def redirect(arrival: Arrival, hop: Hop, now: int) -> None:
     if len(src) == 4:
         quoted = arrival.ip_packet()[: 576 - ipv4.HEADER_SIZE - icmp.HEADER_SIZE]
         message = icmp.build_icmp(icmp.REDIRECT, icmp.REDIRECT_HOST, target, quoted)
-        info.tos = 0xC0  # RFC 1812 4.3.2.5
+        info.tos, protocol = 0xC0, ipv4.PROTO_ICMP  # RFC 1812 4.3.2.5
     else:
         neighbour = hop.neighbour
         mac = neighbour.mac if neighbour is not None else None
         found = ndp.Redirect(target, arrival.dst, mac, arrival.ip_packet())
         message = ndp.build_redirect(found, source, src)
-    egress.send(stack, Packet(message, info=info), ipv4.PROTO_ICMPV6, now, nic)
+        protocol = ipv4.PROTO_ICMPV6
+    egress.send(stack, Packet(message, info=info), protocol, now, nic)

@@ -310,6 +310,7 @@ def test_a_redirect_v4() -> None:
     if advice.join()[14 + 9] != 1:
         advice, passed = passed, advice
     assert on_wire([passed]) == [with_ttl(sent, 63)]
+    assert advice.join()[14 + 9] == 1
     source, to, kind, code, rest, body = error(on_wire([advice])[0])
     assert (source, to, kind, code) == ("10.2.0.1", "10.2.0.3", 5, 1)
     assert format_ip(rest) == "10.2.0.2"
