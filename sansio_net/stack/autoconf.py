@@ -21,6 +21,7 @@ from sansio_net.protocols.slaac import (
 from sansio_net.wire.ndp import RouterAdvertisement
 
 from .events import DnsServersChanged
+from .hops import DEFAULT_HOP_LIMIT
 from .routes import Route
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ def router_advertises(
     nic.stack.routes.gateway_answered(nic, source)
     if nic.slaac is not None:
         nic.slaac.router_advertises(message, source, now)
+
+
+def forget(nic: Interface) -> None:
+    """The link is gone, and with it all that its routers said."""
+    if nic.slaac is not None:
+        nic.slaac.stop()
+        nic.ipv6_mtu, nic.hop_limit = 0, DEFAULT_HOP_LIMIT
+        if nic.ndp is not None:
+            config = nic.stack.config.ndp
+            nic.ndp.set_times(config.base_reachable_time, config.retrans_delay)
 
 
 def settle(nic: Interface, now: int) -> None:
@@ -104,6 +115,8 @@ def _route(nic: Interface, event: RouteChanged) -> None:
 
 
 def _parameters(nic: Interface, event: ParametersAdvertised) -> None:
+    """RFC 4861 6.3.4: what is 0 stays as it was."""
+    nic.hop_limit = event.hop_limit or nic.hop_limit
     if 1280 <= event.mtu <= nic.mtu and event.mtu != nic.ipv6_mtu:
         nic.ipv6_mtu = event.mtu
         nic.stack.routes.version += 1

@@ -28,7 +28,7 @@ from sansio_net.wire.segment import flatten
 
 from . import fragments6, frames, groups, raw, upkeep
 from .fragments import DONT_FRAGMENT, fragment
-from .hops import Hop, find_hop, may_send, next_ident
+from .hops import DEFAULT_HOP_LIMIT, MIN_MTU6, Hop, find_hop, may_send, next_ident
 from .vlan import put_on
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ def _connection_speaks(
         )
     else:
         tos = options.tos | connection.ect
-        top = ipv6.pack_header(connection.laddr, dst, 6, size, options.ttl, tos)
+        hops = nic.hop_limit if options.ttl == DEFAULT_HOP_LIMIT else options.ttl
+        top = ipv6.pack_header(connection.laddr, dst, 6, size, hops, tos)
     _prepend(packet, header, top)
     out.append(packet)
 
@@ -247,7 +248,7 @@ def send(
         stack.tally.drop(DropReason.OUTPUT_QUEUE_FULL)
         return
     loops = loops and is_multicast(info.dst)
-    for piece in _ip_packets(stack, hop.mtu, packet, source, protocol, info, now):
+    for piece in _ip_packets(stack, hop, packet, source, protocol, info, now):
         if loops:
             groups.loop_back(nic, piece.join(), source, info.dst)
         if loops and not info.ttl:
@@ -272,7 +273,7 @@ def leave(hop: Hop, header: bytes | None, packet: Packet, now: int) -> None:
 
 def _ip_packets(
     stack: Stack,
-    mtu: int,
+    hop: Hop,
     packet: Packet,
     source: bytes,
     protocol: int,
@@ -282,7 +283,7 @@ def _ip_packets(
     """The packet with its IP header, in fragments where it is too big (RFC 791 3.2)."""
     dst, size = info.dst, len(packet)
     if len(dst) == 16:
-        return _ipv6_packets(stack, mtu, packet, source, protocol, info)
+        return _ipv6_packets(stack, hop, packet, source, protocol, info)
     ident = next_ident(stack, dst, packet, size)
     if info.options:
         top = _with_options(stack, source, info, protocol, size, ident, now)
@@ -291,7 +292,7 @@ def _ip_packets(
             source, dst, protocol, 20 + size, ident, 0, info.ttl, info.tos
         )
     _prepend(packet, b"", top)
-    if len(top) + size <= mtu:
+    if len(top) + size <= hop.mtu:
         return [packet]
     try:
         (whole,) = flatten(packet)  # checksums cannot wait for fragments
@@ -299,7 +300,7 @@ def _ip_packets(
         stack.tally.drop(DropReason.PACKET_TOO_BIG)
         return []
     stack.tally.count("fragmented")
-    return [Packet(piece) for piece in fragment(top, whole[len(top) :], mtu)]
+    return [Packet(piece) for piece in fragment(top, whole[len(top) :], hop.mtu)]
 
 
 def _with_options(
@@ -331,7 +332,7 @@ def _with_options(
 
 def _ipv6_packets(
     stack: Stack,
-    mtu: int,
+    hop: Hop,
     packet: Packet,
     source: bytes,
     protocol: int,
@@ -339,8 +340,17 @@ def _ipv6_packets(
 ) -> list[Packet]:
     """The same for IPv6, where the source alone fragments (RFC 8200 4.5)."""
     dst, size = info.dst, len(packet)
-    top = ipv6.pack_header(source, dst, protocol, size, info.ttl, info.tos)
+    hops = info.ttl
+    if hops == DEFAULT_HOP_LIMIT and not is_multicast(dst):
+        hops = hop.nic.hop_limit
+    top = ipv6.pack_header(source, dst, protocol, size, hops, info.tos)
     _prepend(packet, b"", top)
+    mtu = hop.mtu
+    if 40 + size <= MIN_MTU6:
+        return [packet]
+    narrow = stack.datagram_paths.mtu(dst)
+    if 0 < narrow < mtu:
+        mtu = narrow
     if 40 + size <= mtu:
         return [packet]
     try:

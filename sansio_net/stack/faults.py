@@ -30,7 +30,7 @@ from sansio_net.wire.icmp import (
 
 from . import advice, egress, offload, raw, upkeep
 from .arrival import Arrival
-from .hops import forget_gateway
+from .hops import MIN_MTU6, forget_gateway
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -228,6 +228,8 @@ def concern(
         )
         for socket in sockets:
             socket.error_arrives(failure, peer, hard)
+        if sockets and mtu is not None:
+            _narrow(stack, quoted, mtu, now)
         return bool(sockets)
     asked = (quoted.protocol, quoted.icmp_type)
     if asked in (
@@ -237,5 +239,27 @@ def concern(
         echo = stack.socket_table.echoes.get(quoted.identifier or 0)
         if echo is not None:
             echo.error_arrives(failure, quoted.destination, quoted.sequence or 0)
+            if mtu is not None:
+                _narrow(stack, quoted, mtu, now)
         return echo is not None
+    if asked == (ipv4.PROTO_ICMPV6, icmpv6.ECHO_REPLY) and mtu is not None:
+        _narrow(stack, quoted, mtu, now)
+        return True
     return False
+
+
+def _narrow(stack: Stack, quoted: Quoted, mtu: int, now: int) -> None:
+    """A router had no room for a datagram of ours: the next ones leave in fragments.
+
+    RFC 8201 4: never below 1280, and never more than what was sent. IPv4's routers cut
+    by themselves.
+    """
+    if len(quoted.destination) != 16:
+        return
+    known = stack.datagram_paths.mtu(quoted.destination) or quoted.total_length
+    if not MIN_MTU6 <= mtu < min(known, quoted.total_length):
+        stack.tally.count("pmtu_ignored")
+        return
+    stack.tally.count("pmtu_datagrams")
+    stack.datagram_paths.learn(quoted.destination, mtu, now)
+    stack.deadlines.arm(stack.datagram_paths)

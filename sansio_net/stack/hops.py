@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 IDENT_BUCKETS: Final = 64
 
+DEFAULT_HOP_LIMIT: Final = 64
+"""Who asks for no other one gets the interface's, which routers may set."""
+
+MIN_MTU6: Final = 1280  # RFC 8200 5
+
 _TYPE4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
 _TYPE6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
 

@@ -32,11 +32,7 @@ from sansio_net.protocols.arp import ArpCache
 from sansio_net.protocols.multicast import Membership
 from sansio_net.protocols.ndp import NeighbourDiscovery
 from sansio_net.protocols.raw import FrameSocket
-from sansio_net.protocols.slaac import (
-    LINK_LOCAL,
-    Autoconfiguration,
-    stable_identifier,
-)
+from sansio_net.protocols.slaac import Autoconfiguration
 from sansio_net.protocols.tcp import Connection
 
 from . import egress, groups, ingress, neighbours, selection, upkeep
@@ -47,13 +43,13 @@ from .events import (
     LinkDown,
     LinkUp,
 )
+from .hops import DEFAULT_HOP_LIMIT, MIN_MTU6
 from .vlan import tags_of
 
 if TYPE_CHECKING:
     from .stack import Stack
 
 MIN_MTU: Final = 68  # RFC 791 3.2: every internet module must forward 68 octets
-MIN_MTU6: Final = 1280  # RFC 8200 5
 MAX_MTU: Final = 65535
 
 InterfaceAddress: TypeAlias = str | IPv4Interface | IPv6Interface
@@ -104,16 +100,19 @@ class Interface:
         "capabilities",
         "frame_sockets",
         "has_carrier",
+        "hop_limit",
         "index",
         "ipv6_mtu",
         "is_loopback",
         "is_up",
+        "link_local",
         "local",
         "looped",
         "mac",
         "medium",
         "memberships",
         "mtu",
+        "n_link_locals_taken",
         "name",
         "ndp",
         "outbox",
@@ -176,7 +175,9 @@ class Interface:
         self.arp: ArpCache | None = None
         self.ndp: NeighbourDiscovery | None = None
         self.slaac: Autoconfiguration | None = None
-        self.ipv6_mtu = 0  # as a router advertised it
+        self.ipv6_mtu, self.hop_limit = 0, DEFAULT_HOP_LIMIT  # as routers say
+        # formed by RFC 7217, and how many before it were taken by others
+        self.link_local, self.n_link_locals_taken = b"", 0
         if self.medium is Medium.ETHERNET:
             neighbours.equip(self)
 
@@ -201,7 +202,7 @@ class Interface:
             counters=stack.tally,
             trace=stack.trace,
         )
-        self._ensure_link_local(probe=True)
+        neighbours.ensure_link_local(self, probe=True)
         self.slaac.start()
 
     # -- the two methods of the contract that are per interface
@@ -323,13 +324,7 @@ class Interface:
         if not probe:
             self.use(added)
         if len(ip) == 16 and self.ndp is not None:
-            self._ensure_link_local(probe)
-
-    def _ensure_link_local(self, probe: bool) -> None:
-        if not neighbours.has_link_local(self):
-            secret = self.stack.stable_secret
-            identifier = stable_identifier(LINK_LOCAL, self.name, secret)
-            self.add_address(f"{format_ip(LINK_LOCAL + identifier)}/64", probe=probe)
+            neighbours.ensure_link_local(self, probe)
 
     def use(self, address: Address) -> None:
         address.usable = True
@@ -389,7 +384,8 @@ class Interface:
 
     def mtu_for(self, ip: bytes) -> int:
         """The largest packet of the family of `ip`."""
-        return self.mtu if len(ip) == 4 else self.ipv6_mtu or self.mtu
+        advertised = self.ipv6_mtu
+        return advertised if len(ip) == 16 and 0 < advertised < self.mtu else self.mtu
 
     def reaches(self, ip: bytes) -> bool:
         """Is it on a subnet of ours here?"""

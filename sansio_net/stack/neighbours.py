@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from sansio_net.addresses import format_mac, is_link_local
+from sansio_net.addresses import format_ip, format_mac, is_link_local
+from sansio_net.errors import LimitError
 from sansio_net.protocols.arp import ArpCache
 from sansio_net.protocols.ndp import NeighbourDiscovery, RouterLost, solicited_node
 from sansio_net.protocols.neighbours import (
@@ -16,6 +17,7 @@ from sansio_net.protocols.neighbours import (
     ResolutionFailed,
     Resolved,
 )
+from sansio_net.protocols.slaac import LINK_LOCAL, stable_identifier
 
 from . import autoconf, faults, groups
 from .events import AddressConflict, AddressRemoved
@@ -69,7 +71,11 @@ def claim(nic: Interface, address: Address) -> None:
         groups.join_routers(nic, len(ip))
     if len(ip) == 16:
         # RFC 4862 5.4.2: before the address is ours
-        groups.join(nic, solicited_node(ip))
+        try:
+            groups.join(nic, solicited_node(ip))
+        except LimitError:
+            cache.release(ip)
+            raise
 
 
 def release(nic: Interface, ip: bytes) -> None:
@@ -87,7 +93,7 @@ def claim_again(nic: Interface) -> None:
         membership.renew()
     if nic.slaac is not None:
         nic.slaac.start()
-    for address in nic.addresses:
+    for address in list(nic.addresses):
         cache = cache_for(nic, address.ip)
         if cache is None:
             continue
@@ -95,12 +101,14 @@ def claim_again(nic: Interface) -> None:
             nic.disuse(address)
             nic.stack.report(AddressRemoved(nic, str(address)))
         cache.claim(address.ip, probe=address.probe)
+    if nic.link_local:
+        nic.n_link_locals_taken = 0
+        _form_link_local(nic)
 
 
 def flush(nic: Interface) -> None:
     """The link is gone: who is there when it returns is unknown."""
-    if nic.slaac is not None:
-        nic.slaac.stop()
+    autoconf.forget(nic)
     for cache in caches(nic):
         cache.flush()
 
@@ -146,8 +154,30 @@ def _conflict(nic: Interface, event: Conflict) -> None:
                 nic.remove_address(str(address))
                 if address.formed and nic.slaac is not None:
                     nic.slaac.duplicate(address.ip)
+                elif address.ip == nic.link_local:
+                    _link_local_taken(nic)
             return
 
 
-def has_link_local(nic: Interface) -> bool:
-    return any(is_link_local(one.ip) for one in nic.addresses if len(one.ip) == 16)
+def _link_local_taken(nic: Interface) -> None:
+    """RFC 7217 6: another identifier, a few times."""
+    nic.n_link_locals_taken += 1
+    if nic.n_link_locals_taken <= nic.stack.config.slaac.idgen_retries:
+        _form_link_local(nic)
+
+
+def _form_link_local(nic: Interface) -> None:
+    try:
+        ensure_link_local(nic, probe=True)
+    except LimitError:
+        nic.stack.tally.count("slaac.addresses_refused")
+
+
+def ensure_link_local(nic: Interface, probe: bool) -> None:
+    """Every interface that speaks IPv6 has one (RFC 4291 2.8), by RFC 7217."""
+    if any(is_link_local(one.ip) for one in nic.addresses if len(one.ip) == 16):
+        return
+    secret, n_taken = nic.stack.stable_secret, nic.n_link_locals_taken
+    identifier = stable_identifier(LINK_LOCAL, nic.name, secret, n_taken)
+    nic.link_local = LINK_LOCAL + identifier
+    nic.add_address(f"{format_ip(nic.link_local)}/64", probe=probe)

@@ -1,7 +1,9 @@
-"""Paths that carry less than their first link: what connections learned of them.
+"""Paths that carry less than their first link: what was learned of them.
 
-RFC 1191 6.2, RFC 8201 5.2. Known to new connections until it is old (6.3); those that
-live learn for themselves: one that was deceived deceives no other.
+RFC 1191 6.2, RFC 8201 5.2. What connections learned is known to new ones until it is
+old (6.3); those that live learn for themselves: one that was deceived deceives no
+other. Datagrams have a table of their own: what a router says of one of them can be
+checked less well, and is believed of datagrams alone.
 """
 
 from __future__ import annotations

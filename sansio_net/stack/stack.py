@@ -66,6 +66,7 @@ class Stack:
         "checks_source",
         "config",
         "connection_table",
+        "datagram_paths",
         "deadlines",
         "endpoints",
         "entropy",
@@ -114,7 +115,9 @@ class Stack:
         self.policy = PolicyTable(config.address_policy)
         self.hops: dict[tuple[bytes, int], Hop] = {}
         self.redirects: dict[bytes, bytes] = {}  # destination -> gateway, by ICMP
-        self.paths = PathTable(config.max_hops, config.tcp.pmtu_age, self.tally)
+        age = config.tcp.pmtu_age
+        self.paths = PathTable(config.max_hops, age, self.tally)
+        self.datagram_paths = PathTable(config.max_hops, age, self.tally)
         self.own: dict[bytes, Interface] = {}  # our usable addresses
         self.connection_table: dict[bytes, Connection] = {}
         self.touched: list[Connection] = []  # connections of the batch being received

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from .lab import OUR_MAC, Capture, Host, Lab, Process
+from .lab import OUR_MAC, SERIAL, Capture, Host, Lab, Process
 
 Fact = dict[str, Any]
 
@@ -131,6 +131,39 @@ class Place:
         return node
 
 
+class Switch:
+    """A kernel's bridge with hosts at its ports; our stack at one of them, on a veth.
+
+    The bridge is a host of its own, which can be made a querier.
+    """
+
+    def __init__(self, lab: Lab, *options: str) -> None:
+        self.lab = lab
+        self.host = lab.host("switch")
+        self.host.run("ip", "link", "add", "br0", "type", "bridge", *options)
+        self.host.ip("link set br0 up")
+        self.ours = lab.host("ours", ipv6=False)
+        self.port = self.plug(self.ours)
+
+    def plug(self, host: Host) -> str:
+        """Connect its eth0; the name of our end."""
+        port = f"port{next(SERIAL)}"
+        self.lab.cable(host, "eth0", self.host, port)
+        self.host.ip(f"link set {port} master br0")
+        return port
+
+    def kernel(self, label: str) -> Host:
+        """A Linux host, plugged in."""
+        host = self.lab.host(label)
+        self.plug(host)
+        hurry(host, "eth0")
+        return host
+
+    def start(self, *argv: str) -> Node:
+        """Our stack, perhaps not ready yet."""
+        return Node(self.ours, "veth:eth0", *QUICK, *argv)
+
+
 def hurry(host: Host, interface: str) -> None:
     """The kernel's duplicate detection takes a fifth of a second, as ours."""
     host.sysctl(f"net.ipv6.neigh.{interface}.retrans_time_ms", 200)
@@ -142,13 +175,51 @@ def assert_clean(capture: Capture) -> int:
     return capture.assert_clean(f"eth.src == {OUR_MAC}")
 
 
-def radvd(host: Host, *interfaces: str) -> Process:
-    """A router's daemon with these `interface` sections."""
-    folder: Path = host.lab.folder
-    config = folder / f"radvd-{host.name}.conf"
-    config.write_text("\n".join(interfaces))
-    host.sysctl("net.ipv6.conf.all.forwarding", 1)
-    return host.start(
-        *("radvd", "-n", "-C", str(config), "-m", "stderr", "-d", "1"),
-        *("-p", str(folder / f"radvd-{host.name}.pid")),
-    )
+def section(
+    interface: str,
+    *options: str,
+    lifetime: int = 2,
+    prefixes: dict[str, str] | None = None,
+) -> str:
+    """Of radvd's configuration: an interface that speaks several times a second."""
+    words = [
+        "AdvSendAdvert on; AdvIntervalOpt on;",
+        "MinRtrAdvInterval 0.2; MaxRtrAdvInterval 0.3; MinDelayBetweenRAs 0.1;",
+        f"AdvDefaultLifetime {lifetime};",
+        *options,
+        *(
+            f"prefix {prefix} {{ {rest} }};"
+            for prefix, rest in (prefixes or {}).items()
+        ),
+    ]
+    return f"interface {interface} {{\n" + "\n".join(words) + "\n};\n"
+
+
+class Radvd:
+    """A router's daemon."""
+
+    def __init__(self, host: Host, *sections: str) -> None:
+        self.host = host
+        self._config = host.lab.folder / f"radvd-{host.name}.conf"
+        host.sysctl("net.ipv6.conf.all.forwarding", 1)
+        self._write(sections)
+        self.process = host.start(
+            *("radvd", "-n", "-C", str(self._config), "-m", "stderr"),
+            *("-p", str(host.lab.folder / f"radvd-{host.name}.pid")),
+        )
+        self.process.expect(b"started", errors=True)
+
+    def _write(self, sections: tuple[str, ...]) -> None:
+        self._config.write_text("\n".join(sections))
+
+    def change(self, *sections: str) -> None:
+        self._write(sections)
+        self.process.signal(signal.SIGHUP)
+
+    def leave(self) -> None:
+        """Say goodbye."""
+        self.process.signal(signal.SIGTERM)
+
+    def die(self) -> None:
+        """Without a last word."""
+        self.process.close()

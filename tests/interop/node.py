@@ -136,7 +136,8 @@ class Node:
 
     def do_state(self) -> dict[str, Any]:
         nic, stack = self.nic, self.stack
-        formed = {} if nic.slaac is None else {a.ip: a for a in nic.slaac.addresses()}
+        ours = [] if nic.slaac is None else nic.slaac.addresses()
+        formed = {one.ip: one for one in ours}
         return {
             "addresses": [
                 {
@@ -145,10 +146,14 @@ class Node:
                     "deprecated": one.deprecated,
                     "formed": one.formed,
                     "temporary": one.ip in formed and formed[one.ip].temporary,
+                    "valid_until": formed[one.ip].valid_until
+                    if one.ip in formed
+                    else None,
                 }
                 for one in nic.addresses
             ],
             "routes": [[str(route), route.metric] for route in stack.routes],
+            "hop_limit": nic.hop_limit,
             "mtu": nic.mtu_for(bytes(16)),
             "counters": stack.counters(),
             "neighbours": {}

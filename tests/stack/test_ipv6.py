@@ -19,7 +19,7 @@ from sansio_net.stack.events import (
     UdpError,
     UdpReceived,
 )
-from sansio_net.units import MILLISECOND, SECOND
+from sansio_net.units import MILLISECOND, MINUTE, SECOND
 from sansio_net.wire import icmpv6, ipv6, ndp
 from sansio_net.wire.checksum import checksum, pseudo_sum
 from sansio_net.wire.icmpv6 import build_icmpv6, parse_icmpv6
@@ -379,3 +379,70 @@ def test_echo_to_all_nodes() -> None:
     *_, answer = wire.settle(to_a(58, body, dst=group))
     header = ipv6.parse_ipv6(answer, 14)
     assert (header.source, header.destination) == (A, B)
+
+
+def too_big(quoted: bytes, mtu: int) -> bytes:
+    """From a router, about a packet that A sent."""
+    body = quoted[14:][:1232]
+    message = build_icmpv6(
+        icmpv6.PACKET_TOO_BIG, 0, mtu.to_bytes(4, "big"), body, PEER, A
+    )
+    return to_a(58, message, source=PEER)
+
+
+def sizes(wire: Wire, *to_a: bytes) -> list[int]:
+    return [len(one) - 14 for one in wire.settle(*to_a) if one[12:14] == b"\x86\xdd"]
+
+
+def test_datagrams_learn_that_a_path_is_narrow() -> None:
+    """RFC 8201: the second one leaves in fragments that fit, for ten minutes."""
+    wire = Wire()
+    stack = wire.stacks[0]
+    socket = stack.udp_bind(("", 5000))
+
+    def send() -> list[bytes]:
+        socket.send_to(bytes(1400), ("fd00::b", 9))
+        return wire.settle()
+
+    send()
+    (whole,) = [one for one in send() if len(one) > 1400]
+    wire.settle(too_big(whole, 1300))
+    assert max(map(len, send())) == 14 + 1296
+    # what is small never asks; others' paths are theirs
+    assert stack.datagram_paths.mtu(B) == 1300
+    assert stack.paths.mtu(B) == 0
+    # never below the least link MTU, nor about what was smaller, nor upwards
+    for mtu in (1279, 0, 1300, 1400, 1500):
+        wire.settle(too_big(whole, mtu))
+    assert stack.datagram_paths.mtu(B) == 1300
+    assert stack.counters()["pmtu_ignored"] == 5
+    wire.wait(10 * MINUTE)
+    assert max(map(len, send())) == 14 + 1448
+    # of a socket that is not there
+    socket.close()
+    wire.settle(too_big(whole, 1280))
+    assert stack.datagram_paths.mtu(B) == 0
+
+
+def test_answers_to_a_large_ping_fit_a_narrow_path() -> None:
+    wire = Wire()
+    ask = build_icmpv6(icmpv6.ECHO_REQUEST, 0, bytes(4), bytes(1400), B, A)
+    ping = to_a(58, ask)
+    wire.settle(ping)
+    (whole,) = [one for one in wire.settle(ping) if one[54] == icmpv6.ECHO_REPLY]
+    assert len(whole) == 14 + 1448
+    assert sizes(wire, too_big(whole, 1280)) == []
+    assert max(sizes(wire, ping)) <= 1280
+
+
+def test_the_table_of_narrow_paths_is_bounded() -> None:
+    wire = Wire()
+    stack = wire.stacks[0]
+    echo = build_icmpv6(icmpv6.ECHO_REPLY, 0, bytes(4), bytes(1400), A, B)
+    for n in range(stack.config.max_hops + 5):
+        to = pack_ip("fd00:5::")[:12] + n.to_bytes(4, "big")
+        quoted = bytes(14) + ipv6.build_ipv6(A, to, 58, len(echo)) + echo
+        wire.now += SECOND
+        stack.receive([too_big(quoted, 1300)], wire.now)
+    assert len(stack.datagram_paths) == stack.config.max_hops
+    assert stack.counters()["paths_forgotten"] == 5

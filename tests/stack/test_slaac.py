@@ -9,6 +9,7 @@ from sansio_net.addresses import format_ip, pack_ip, pack_mac
 from sansio_net.protocols.ndp.frames import ALL_NODES, frame, group_mac
 from sansio_net.stack import (
     AddressAdded,
+    AddressConflict,
     AddressRemoved,
     DnsServersChanged,
     Event,
@@ -148,3 +149,67 @@ def test_a_duplicate_gets_another_identifier() -> None:
     assert second.ip != first
     assert second.usable
     assert format_ip(second.ip).startswith("2001:db8:1:0:")
+
+
+def taken(ip: bytes) -> bytes:
+    """Somebody else has it."""
+    body = ndp.build_neighbour_advertisement(
+        ip, ip, ALL_NODES, ROUTER_MAC, ndp.OVERRIDE
+    )
+    return frame(ROUTER_MAC, group_mac(ALL_NODES), ip, ALL_NODES, body).join()
+
+
+def test_a_link_local_address_that_is_taken_is_followed_by_three_others() -> None:
+    """RFC 7217 6"""
+    host = Host()
+    tried = []
+    for _ in range(10):
+        ips = [one.ip for one in host.nic.addresses]
+        if not ips:
+            break
+        tried += ips
+        host.wait(0, taken(ips[0]))
+    assert len(tried) == len(set(tried)) == 4
+    conflicts = [one for one in host.events if isinstance(one, AddressConflict)]
+    assert len(conflicts) == 4
+    # another link, another chance
+    host.nic.carrier(False)
+    host.nic.carrier(True)
+    host.wait(5 * SECOND)
+    assert [one.ip for one in host.nic.addresses if one.usable] == tried[:1]
+
+
+def test_what_routers_say_of_the_link_ends_with_it() -> None:
+    host = Host()
+    host.wait(5 * SECOND)
+    more = {"mtu": 1400, "hop_limit": 33, "retrans_time": 5000}
+    host.wait(SECOND, advertisement(**more))
+    assert (host.nic.mtu_for(ROUTER), host.nic.hop_limit) == (1400, 33)
+    host.nic.set_mtu(1300)
+    assert host.nic.mtu_for(ROUTER) == 1300
+    host.nic.set_mtu(1500)
+    # 0 and nothing leave things as they are (RFC 4861 6.3.4)
+    host.wait(SECOND, advertisement(hop_limit=0))
+    assert (host.nic.mtu_for(ROUTER), host.nic.hop_limit) == (1400, 33)
+    host.nic.carrier(False)
+    assert (host.nic.mtu_for(ROUTER), host.nic.hop_limit) == (1500, 64)
+
+
+def hop_limits(host: Host, to: str, **options: int) -> set[int]:
+    host.sent.clear()
+    socket = host.stack.udp_bind(("", 0))
+    socket.set(**options)
+    socket.send_to(b"x", (to, 9))
+    host.wait(SECOND)
+    return {one[21] for _, one in host.sent if one[20] == 17}
+
+
+def test_the_hop_limit_is_the_routers_unless_the_program_has_one() -> None:
+    host = Host()
+    host.wait(5 * SECOND)
+    host.wait(5 * SECOND, advertisement(hop_limit=33))
+    far = "2001:db8:f::1"
+    assert hop_limits(host, far) == {33}
+    assert hop_limits(host, far, ttl=7) == {7}
+    host.stack.add_route("ff15::/16", nic=host.nic)
+    assert hop_limits(host, "ff15::1", multicast_ttl=64) == {64}

@@ -242,12 +242,12 @@ class Icmp6:
             quoted = parse_quoted(message.body)
         except WireError:
             return self._drop(DropReason.ICMP_MALFORMED)
-        if quoted.protocol == PROTO_ICMPV6 and quoted.icmp_type not in (
-            icmpv6.ECHO_REQUEST,
-            None,
-        ):
-            return self._drop(DropReason.ICMP_NOT_CONCERNING)
         is_too_big = message.type == icmpv6.PACKET_TOO_BIG
+        # who asks for much has to get it in pieces that fit
+        answer = icmpv6.ECHO_REPLY if is_too_big else None
+        known = (icmpv6.ECHO_REQUEST, answer, None)
+        if quoted.protocol == PROTO_ICMPV6 and quoted.icmp_type not in known:
+            return self._drop(DropReason.ICMP_NOT_CONCERNING)
         mtu = int.from_bytes(message.rest, "big") if is_too_big else 0
         return IcmpError(message.type, message.code, quoted, mtu, src)
 
