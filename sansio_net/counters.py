@@ -15,7 +15,7 @@ class DropReason(StrEnum):
     """The destination MAC is neither ours, a group we are in, nor broadcast."""
     UNKNOWN_ETHERTYPE = "unknown_ethertype"
     VLAN = "vlan"
-    """A VLAN tag other than 0 on an untagged interface."""
+    """A tag that is not the interface's, or none where it has one."""
     LINK_DOWN = "link_down"
     """The interface was administratively down or had no carrier."""
     DEVICE_QUEUE_FULL = "device_queue_full"

@@ -17,7 +17,7 @@ PUBLIC: dict[str, str] = {
     """,
     "sansio_net.drivers": """
         CaptureEnded Device LinkedDevice Loop MemoryDevice PcapReplayDevice
-        RawSocketDevice TapDevice Timer arrivals memory_pair run turn
+        RawSocketDevice TapDevice Timer Trunk arrivals memory_pair run turn
     """,
     "sansio_net.testing": """
         Conditions Link LinkCounts Livelock Pair Script ScriptError take_turn

@@ -131,7 +131,7 @@ class Ping:
         self._wait: int = args.wait
         self._data = bytes(n & 0xFF for n in range(args.size))
         self._headers = HEADERS[len(packed)]
-        self._echo = session.stack.echo_open(session.nic)
+        self._echo = session.stack.echo_open()
         self._sent_at: dict[int, int] = {}  # by sequence number, on the wire
         self._answered: set[int] = set()  # membership only
         self._n_sent = self._n_received = self._n_errors = self._n_duplicates = 0

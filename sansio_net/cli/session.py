@@ -18,7 +18,7 @@ from sansio_net.stack import Event, Interface, LinkDown, LinkUp, Stack, StackClo
 from sansio_net.units import SECOND
 
 from .errors import FAILED, OK
-from .links import open_stack
+from .links import OpenLink, open_stack
 
 CLOSE_TIMEOUT: Final = 2 * SECOND
 """How long peers may take to answer our FINs once we were told to stop."""
@@ -74,17 +74,19 @@ class Signals:
 
 
 def make_loop(
-    stack: Stack, nic: Interface, device: Device, recording: Recording | None
+    stack: Stack, links: Sequence[OpenLink], recording: Recording | None
 ) -> Loop[Interface, Event]:
     """In real time, or in that of a capture; recorded or not."""
     clock: Callable[[], int] = time.monotonic_ns
     wait: Callable[[int | None], None] | None = None
+    device = links[0].device
     if isinstance(device, PcapReplayDevice):
         clock, wait = device.clock, device.wait
-    if recording is None:
-        return Loop(stack, {nic: device}, clock, wait=wait)
-    devices: dict[Interface, Device] = {nic: recording.device(device, nic)}
-    return Loop(stack, devices, recording.clock(clock), wait=wait)
+    devices: dict[Interface, Device] = {link.nic: link.device for link in links}
+    if recording is not None:
+        clock = recording.clock(clock)
+        devices = {nic: recording.device(devices[nic], nic) for nic in devices}
+    return Loop(stack, devices, clock, wait=wait)
 
 
 def warn(text: str) -> None:
@@ -93,19 +95,19 @@ def warn(text: str) -> None:
 
 
 class Session:
-    """Opens the link; `run` gives the exit status. The first signal closes all
+    """Opens the links; `run` gives the exit status. The first signal closes all
     connections, a second one ends at once.
     """
 
     def __init__(self, args: Namespace) -> None:
         self.args = args
-        self.stack, self.nic, self.device = open_stack(args)
+        self.stack, self.links = open_stack(args)
         self._recording: Recording | None = None
         self._open_files = ExitStack()
         try:
             if args.pcap is not None:
                 self._record(args.pcap)
-            self.loop = make_loop(self.stack, self.nic, self.device, self._recording)
+            self.loop = make_loop(self.stack, self.links, self._recording)
         except BaseException:
             self.close()
             raise
@@ -114,7 +116,7 @@ class Session:
         self._finishing = False
 
     def _record(self, path: str) -> None:
-        is_replay = isinstance(self.device, PcapReplayDevice)
+        is_replay = isinstance(self.links[0].device, PcapReplayDevice)
         epoch = 0 if is_replay else time.time_ns() - time.monotonic_ns()
         try:
             file = self._open_files.enter_context(open(path, "wb"))  # noqa: SIM115
@@ -123,8 +125,9 @@ class Session:
         self._recording = self._open_files.enter_context(Recording(file, epoch=epoch))
 
     def close(self) -> None:
-        """The device, and what was recorded."""
-        self.device.close()
+        """The devices, and what was recorded."""
+        for link in self.links:
+            link.device.close()
         self._open_files.close()
 
     def run(self, program: Program) -> int:

@@ -14,7 +14,7 @@ from sansio_net.stack import AddressAdded, AddressRemoved, Event, LinkUp
 
 from .control import Control, folder
 from .errors import OK, ControlError
-from .links import add_link_options, check_link_options, host_hint
+from .links import OpenLink, add_link_options, check_link_options, host_hint
 from .services import Services
 from .session import Session, warn
 
@@ -34,7 +34,7 @@ def parse_port(text: str) -> int:
 def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
     parser = commands.add_parser(NAME, help="bring up a NIC that answers")
     parser.set_defaults(command=command)
-    add_link_options(parser)
+    add_link_options(parser, slaac=True)
     for kind in SERVICES:
         parser.add_argument(
             f"--{kind}",
@@ -93,19 +93,27 @@ class Up:
         self._is_ready = False
 
     def start(self, session: Session) -> None:
-        args, nic = session.args, session.nic
+        args = session.args
         ports = [(kind, port) for kind in SERVICES for port in getattr(args, kind)]
         self._services.open(ports)
-        mac = f", MAC {format_mac(nic.mac)}" if nic.mac else ""
-        for address in args.address:
-            print(f"{address} on {args.link.text}{mac}")
+        for link in session.links:
+            self._say_addresses(link)
         for kind, port in ports:
             print(f"{kind} on port {port}, TCP and UDP")
-        hint = host_hint(args.link, session.device, args.address)
-        if hint is not None:
-            print(f"the host's side has no address; type: {hint}", flush=True)
+        for link in session.links:
+            options = link.options
+            hint = host_hint(options.name, link.device, options.addresses)
+            if hint is not None:
+                print(f"the host's side has no address; type: {hint}", flush=True)
         # after the first turn the stack has said that it is there
         session.loop.call_at(0, self._first_turn)
+
+    def _say_addresses(self, link: OpenLink) -> None:
+        mac = f", MAC {format_mac(link.nic.mac)}" if link.nic.mac else ""
+        for address in link.options.addresses:
+            print(f"{address} on {link.text}{mac}")
+        if link.options.slaac:
+            print(f"asking routers on {link.text}{mac}")
 
     def _first_turn(self, now: int) -> None:
         self._session.loop.call_at(now + 1, self._maybe_ready)
@@ -113,17 +121,29 @@ class Up:
     def _maybe_ready(self, now: int) -> None:
         if self._is_ready:
             return
-        nic = self._session.nic
-        if not nic.has_carrier:
-            warn(f"{nic.name}: waiting for the carrier")
-        elif all(address.usable for address in nic.addresses):
+        nics = [link.nic for link in self._session.links]
+        for nic in nics:
+            if not nic.has_carrier:
+                warn(f"{nic.name}: waiting for the carrier")
+                return
+        if all(address.usable for nic in nics for address in nic.addresses):
             self._is_ready = True
             print("ready", flush=True)
 
     def __call__(self, events: Sequence[Event], now: int) -> None:
         self._services(events, now)
+        for event in events:
+            if isinstance(event, AddressAdded) and event.nic.slaac is not None:
+                self._say_formed(event)
         if not self._is_ready and any(isinstance(one, _NEWS) for one in events):
             self._maybe_ready(now)
+
+    def _say_formed(self, event: AddressAdded) -> None:
+        """An address that came from a router, once it is usable."""
+        formed = (str(one) for one in event.nic.addresses if one.formed)
+        for link in self._session.links:
+            if link.nic is event.nic and event.address in formed:
+                print(f"{event.address} on {link.text}", flush=True)
 
     def stopped(self, number: int) -> int:
         return OK

@@ -5,6 +5,7 @@ from .memory import LinkedDevice, MemoryDevice, memory_pair
 from .pcap_replay import CaptureEnded, PcapReplayDevice
 from .rawsock import RawSocketDevice
 from .tap import TapDevice
+from .trunk import Trunk
 
 __all__ = [
     "CaptureEnded",
@@ -16,6 +17,7 @@ __all__ = [
     "RawSocketDevice",
     "TapDevice",
     "Timer",
+    "Trunk",
     "arrivals",
     "memory_pair",
     "run",

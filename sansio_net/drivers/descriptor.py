@@ -34,6 +34,10 @@ QUEUE_FRAMES: Final = 512
 """Frames kept while the kernel takes none."""
 
 RETRY_DELAY: Final = MILLISECOND
+RETRIES: Final = 100
+"""ENOBUFS may mean a full queue, or a veth whose other end has a smaller MTU: that one
+would never end, and hold up all behind it."""
+
 CARRIER_DELAY: Final = SECOND
 
 _LATER: Final = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))
@@ -97,6 +101,7 @@ class Output:
         "_carries",
         "_changed",
         "_queue",
+        "_retries",
         "_retry_at",
         "counters",
         "fd",
@@ -125,6 +130,7 @@ class Output:
         self._changed = False
         self._ask_at: int | None = None
         self._retry_at: int | None = None
+        self._retries = 0  # of the frame in front
         self._queue: deque[list[Chunk]] = deque()
 
     def room(self) -> int:
@@ -175,6 +181,7 @@ class Output:
             self.counters.drop(DropReason.LINK_DOWN, len(self._queue))
             self._queue.clear()
             self._retry_at = None
+            self._retries = 0
 
     def _frames(self, packet: Packet) -> list[list[Chunk]]:
         try:
@@ -205,6 +212,7 @@ class Output:
                     continue
                 return
             queue.popleft()
+            self._retries = 0
 
     def _is_refused(self, error: OSError, now: int) -> bool:
         """Deal with a failed write; True: that frame is out of the way, go on."""
@@ -220,9 +228,12 @@ class Output:
                 self._queue.popleft()
                 self.counters.drop(DropReason.LINK_DOWN)
                 return True
-            if self.up:
-                self._retry_at = now + RETRY_DELAY
-            return False
+            self._retries += code == errno.ENOBUFS
+            if self._retries <= RETRIES:
+                if self.up:
+                    self._retry_at = now + RETRY_DELAY
+                return False
         self._queue.popleft()
+        self._retries = 0
         self.counters.drop(DropReason.DEVICE_REFUSED)
         return True

@@ -25,11 +25,11 @@ from sansio_net.units import MILLISECOND
 from sansio_net.wire import ipv4, ipv6
 from sansio_net.wire.ipv4_options import find_options, record
 from sansio_net.wire.segment import flatten
+from sansio_net.wire.vlan import put_on
 
 from . import fragments6, frames, groups, raw, upkeep
 from .fragments import DONT_FRAGMENT, fragment
 from .hops import DEFAULT_HOP_LIMIT, MIN_MTU6, Hop, find_hop, may_send, next_ident
-from .vlan import put_on
 
 if TYPE_CHECKING:
     from .interface import Interface

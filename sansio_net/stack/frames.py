@@ -9,9 +9,9 @@ from sansio_net.counters import DropReason
 from sansio_net.packet import CSUM_PARTIAL, Medium, Packet
 from sansio_net.protocols.raw import FrameSocket
 from sansio_net.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN
+from sansio_net.wire.vlan import put_on, read_tags
 
 from .sockets import SocketRouter
-from .vlan import put_on, read_tags
 
 if TYPE_CHECKING:
     from .interface import Interface

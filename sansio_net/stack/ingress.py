@@ -35,10 +35,10 @@ from sansio_net.wire.ipv6_extensions import (
     ParameterProblem,
     walk,
 )
+from sansio_net.wire.vlan import is_tag, read_tags
 
 from . import delivery, faults, forwarding, frames, groups, options4, raw, upkeep
 from .arrival import Arrival, Segment
-from .vlan import is_tag, read_tags
 
 if TYPE_CHECKING:
     from sansio_net.protocols.tcp import Connection

@@ -34,6 +34,7 @@ from sansio_net.protocols.ndp import NeighbourDiscovery
 from sansio_net.protocols.raw import FrameSocket
 from sansio_net.protocols.slaac import Autoconfiguration
 from sansio_net.protocols.tcp import Connection
+from sansio_net.wire.vlan import tags_of
 
 from . import egress, groups, ingress, neighbours, selection, upkeep
 from .deadlines import Entry
@@ -44,7 +45,6 @@ from .events import (
     LinkUp,
 )
 from .hops import DEFAULT_HOP_LIMIT, MIN_MTU6
-from .vlan import tags_of
 
 if TYPE_CHECKING:
     from .stack import Stack

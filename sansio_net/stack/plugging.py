@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sansio_net.addresses import pack_interface
 from sansio_net.errors import StateError
 from sansio_net.packet import Capabilities, Medium
+from sansio_net.wire.vlan import mtu_within
 
 from . import upkeep
 from .interface import Interface, InterfaceAddress, mac_of
@@ -39,7 +40,7 @@ def plug(
     packed = b""
     if capabilities.medium is Medium.ETHERNET:
         packed = mac_of(mac, stack.entropy.child(f"mac.{index}"))
-    size = mtu if mtu is not None else capabilities.mtu
+    size = mtu if mtu is not None else mtu_within(capabilities.mtu, vlans)
     nic = Interface(stack, index, name, packed, size, capabilities, vlans=vlans)
     stack.nics[name] = nic
     stack.routes.version += 1

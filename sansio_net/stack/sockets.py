@@ -32,12 +32,12 @@ from sansio_net.protocols.tcp import Connection, Listener
 from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.wire.ethernet import HEADER_SIZE
+from sansio_net.wire.vlan import TAG_SIZE
 
 from . import groups
 from .hops import find_hop, is_broadcast, way_to
 from .ports import EphemeralPorts
 from .upkeep import connection_key
-from .vlan import TAG_SIZE
 
 if TYPE_CHECKING:
     from .interface import Interface

@@ -254,11 +254,11 @@ class Stack:
         """A new interface, up; "eth0", "eth1", ... by default.
 
         mac: by default locally administered and from the entropy. mtu: the device's
-        by default. probe: IPv4 addresses are used after RFC 5227's probes. dad: IPv6
-        addresses after duplicate address detection (RFC 4862 5.4). slaac: routers give
-        addresses and routes (RFC 4862). vlan: of 802.1Q, or several, outermost first,
-        whose frames alone are its own. Raises StateError for a name that is taken,
-        ValueError.
+        by default, less stacked tags. probe: IPv4 addresses are used after RFC 5227's
+        probes. dad: IPv6 addresses after duplicate address detection (RFC 4862 5.4).
+        slaac: routers give addresses and routes (RFC 4862). vlan: of 802.1Q, or
+        several, outermost first, whose frames alone are its own. Raises StateError for
+        a name that is taken, ValueError.
         """
         self._check_open()
         vlans = (vlan,) if isinstance(vlan, int) else vlan

@@ -129,6 +129,14 @@ def wire() -> Iterator[Wire]:
     made.close()
 
 
+@pytest.fixture
+def other_wire() -> Iterator[Wire]:
+    """A second link for a host on both."""
+    made = Wire()
+    yield made
+    made.close()
+
+
 def run(*argv: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
     """A command that needs no wire."""
     done = subprocess.run(

@@ -19,7 +19,7 @@ from sansio_net.packet import Medium
 
 def parse(*argv: str) -> Namespace:
     parser = ArgumentParser(exit_on_error=False)
-    add_link_options(parser)
+    add_link_options(parser, slaac=True)
     args = parser.parse_args(argv)
     check_link_options(args)
     return args
@@ -45,6 +45,52 @@ def test_the_forms_of_a_link(
     assert link.text == text
 
 
+def test_a_vlan_is_part_of_the_link() -> None:
+    link = parse_link("veth:v,vlan=7")
+    assert (link.device, link.vlans) == ("veth:v", (7,))
+    link = parse_link("fd:3,tap,vnet,vlan=100.7")
+    assert (link.device, link.vnet, link.vlans) == ("fd:3", True, (100, 7))
+    assert parse_link("pcap:/a,vlan=b,vlan=4094").name == "/a,vlan=b"
+    for text, message in (
+        ("tap:t,vlan=", "not a VLAN"),
+        ("tap:t,vlan=x", "not a VLAN"),
+        ("tap:t,vlan=7.", "not a VLAN"),
+        ("tap:t,vlan=0", "1 to 4094"),
+        ("tap:t,vlan=7.4095", "1 to 4094"),
+        ("tun:t,vlan=7", "a TUN has no VLANs"),
+        ("tap:,vlan=7", "not a link"),
+    ):
+        with pytest.raises(ArgumentTypeError, match=message):
+            parse_link(text)
+
+
+def test_options_belong_to_the_link_before_them() -> None:
+    one, two, three = parse(
+        *("--link", "tap:t", "-a", "10.0.0.2/24", "-a", "fd00::2/64", "--mtu", "1400"),
+        *("-g", "10.0.0.1", "-g", "fd00::1", "--host-address", "10.0.0.1/24"),
+        *("--seed", "7", "--link", "veth:v", "--mac", "02:00:00:00:00:01", "--slaac"),
+        *("--link", "tap:t,vlan=7", "-a", "10.0.7.2/24"),
+    ).links
+    assert one.addresses == ["10.0.0.2/24", "fd00::2/64"]
+    assert one.gateways == ["10.0.0.1", "fd00::1"]
+    assert (one.host_addresses, one.mtu) == (["10.0.0.1/24"], 1400)
+    assert (one.mac, one.slaac, two.slaac, two.mtu) == (None, False, True, None)
+    assert two.mac == bytes((2, 0, 0, 0, 0, 1))
+    assert (two.addresses, two.gateways) == ([], [])
+    assert three.addresses == ["10.0.7.2/24"]
+
+
+def test_an_option_before_the_first_link_is_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (("-a", "10.0.0.2/24"), ("--slaac",), ("--mtu", "1500")):
+        with pytest.raises(SystemExit) as raised:
+            parse("--seed", "7", *words, "--link", "tap:t", "-a", "10.0.0.3/24")
+        assert raised.value.code == 2
+        said = capsys.readouterr().err
+        assert f"{words[0]} says something of the --link before it" in said
+
+
 @pytest.mark.parametrize(
     "text", ["", "tap0", "tap:", "ppp:0", "fd:x", "fd:-1", "fd:3,ppp", "fd:²"]
 )
@@ -55,9 +101,10 @@ def test_what_is_no_link(text: str) -> None:
 
 def test_the_environment_names_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENVIRONMENT, "tun:tun7")
-    assert parse("-a", "10.0.0.2/24").link.text == "tun:tun7"
+    assert parse("-a", "10.0.0.2/24").links[0].name.text == "tun:tun7"
     # an option is stronger
-    assert parse("--link", "tap:t", "-a", "10.0.0.2/24").link.text == "tap:t"
+    (options,) = parse("--link", "tap:t", "-a", "10.0.0.2/24").links
+    assert options.name.text == "tap:t"
     monkeypatch.setenv(ENVIRONMENT, "nonsense")
     with pytest.raises(UsageError, match=ENVIRONMENT):
         parse("-a", "10.0.0.2/24")
@@ -77,6 +124,16 @@ def test_the_environment_names_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             ["--link", "tun:t", "-a", "10.0.0.2/24", "--mac", "02:00:00:00:00:01"],
             "tun:t has no MAC addresses",
+        ),
+        (["--link", "tun:t", "--slaac"], "--slaac needs Ethernet, and tun:t is a TUN"),
+        (
+            ["--link", "tap:t", "-a", "10.0.0.2/24", "--link", "tap:u"],
+            "no address on tap:u: give -a",
+        ),
+        (["--link", "tap:t", "--slaac", "--link", "tap:t", "--slaac"], "there twice"),
+        (
+            [*("--link", "pcap:f", "-a", "10.0.0.2/24"), "--link", "tap:t", "--slaac"],
+            "a capture is replayed alone",
         ),
     ],
 )

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from .conftest import B, Wire
+from sansio_net.wire.pcapng import PcapngReader
+from sansio_net.wire.records import PacketRecord
+
+from .conftest import B, Command, Wire, run
 
 
 def test_says_what_it_offers_and_when_it_is_ready(wire: Wire) -> None:
@@ -102,3 +107,42 @@ def test_chargen_and_udp(wire: Wire) -> None:
     ]
     client.interrupt()
     assert client.finish()[0] == 130
+
+
+def test_several_links_of_one_host(
+    wire: Wire, other_wire: Wire, tmp_path: Path
+) -> None:
+    """Each with its own addresses, both in `ss` and in the capture."""
+    control, capture = tmp_path / "up.sock", tmp_path / "up.pcapng"
+    fds = [one.ends[1].fileno() for one in (wire, other_wire)]
+    words = ["--echo", "7", "--control", str(control), "--pcap", str(capture)]
+    words += ["--link", f"fd:{fds[0]}", "-a", f"{B}/24", "-a", "fd00::2/64"]
+    words += ["--link", f"fd:{fds[1]},tun", "-a", "10.1.0.2/24"]
+    up = Command(["up", *words], tuple(fds), subprocess.DEVNULL)
+    wire.commands.append(up)
+    lines = up.expect("ready")
+    assert [line.partition(",")[0] for line in lines[:3]] == [
+        f"{B}/24 on fd:{fds[0]}",
+        f"fd00::2/64 on fd:{fds[0]}",
+        f"10.1.0.2/24 on fd:{fds[1]}",
+    ]
+    one = wire.a("nc", B, "7")
+    fd = other_wire.ends[0].fileno()
+    link = ["--link", f"fd:{fd},tun", "-a", "10.1.0.1/24"]
+    two = Command(["nc", *link, "10.1.0.2", "7"], (fd,), subprocess.PIPE)
+    wire.commands.append(two)
+    for client, words_ in ((one, b"hello\n"), (two, b"again\n")):
+        client.type(words_)
+        assert client.read(6) == words_
+    status, out, err = run("ss", "-tn", "--control", str(control))
+    assert (status, err) == (0, "")
+    rows = sorted(row.split()[-2] for row in out.splitlines()[1:])
+    assert rows == [f"{B}:7", "10.1.0.2:7"]
+    for client in (one, two):
+        assert client.finish(b"")[0] == 0
+    up.interrupt()
+    assert up.finish()[0] == 0
+    reader = PcapngReader()
+    records = reader.feed(capture.read_bytes())
+    recorded = {one.interface.name for one in records if isinstance(one, PacketRecord)}
+    assert recorded == {"eth0", "eth1"}

@@ -12,6 +12,7 @@ from sansio_net.drivers.descriptor import (
     BATCH_FRAMES,
     CARRIER_DELAY,
     QUEUE_FRAMES,
+    RETRIES,
     RETRY_DELAY,
     Input,
     Output,
@@ -105,6 +106,25 @@ def test_what_the_kernel_does_not_take_now_is_kept_and_retried(
     assert output.room() == BATCH_FRAMES
     assert output.next_timeout() is None
     assert output.counters.as_dict() == {}
+
+
+def test_a_frame_that_is_never_taken_does_not_hold_up_the_rest(cable: Cable) -> None:
+    """As a veth answers where its other end has a smaller MTU."""
+    output = cable.output
+    cable.answers = [errno.ENOBUFS] * (RETRIES + 1) + [0]
+    output.send([Packet(b"1"), Packet(b"2")], 0)
+    now, n_turns = 0, 0
+    while (due := output.next_timeout()) is not None:
+        now, n_turns = max(now, due), n_turns + 1
+        assert n_turns <= RETRIES
+        output.handle_timeout(now)
+    assert cable.arrived() == [b"2"]
+    assert output.counters.as_dict() == {"drop.device_refused": 1}
+    # the count is of one frame, not of all
+    cable.answers = [errno.ENOBUFS]
+    output.send([Packet(b"3")], now)
+    output.handle_timeout(now + RETRY_DELAY)
+    assert cable.arrived() == [b"3"]
 
 
 def test_the_queue_is_bounded_and_drops_the_newest(cable: Cable) -> None:

@@ -49,6 +49,14 @@ def tags_of(vlans: tuple[int, ...]) -> bytes:
     return tags
 
 
+def mtu_within(mtu: int, vlans: tuple[int, ...]) -> int:
+    """The largest IP packet behind these tags, of a device that takes `mtu` without.
+
+    One tag fits in beside it (IEEE 802.3 3.2.7: tagged frames are 4 bytes longer).
+    """
+    return mtu - TAG_SIZE * len(vlans) if len(vlans) > 1 else mtu
+
+
 def put_on(packet: Packet, tags: bytes) -> None:
     head, n = packet.head, len(tags)
     packet.head = head[:12] + tags + head[12:]
