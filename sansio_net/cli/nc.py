@@ -76,7 +76,7 @@ def command(args: Namespace) -> int:
     try:
         port = parse_port(args.target[-1])
         if host:
-            pack_ip(host)
+            pack_ip(host.partition("%")[0])  # the stack knows zones
     except ArgumentTypeError as error:
         raise UsageError(str(error)) from None
     except ValueError:

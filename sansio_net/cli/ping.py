@@ -107,7 +107,7 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
 def command(args: Namespace) -> int:
     check_link_options(args)
     try:
-        packed = pack_ip(args.host)
+        packed = pack_ip(args.host.partition("%")[0])  # the stack knows zones
     except ValueError:
         print_error(f"{args.host}: not an IP address, and names are not looked up")
         return USAGE

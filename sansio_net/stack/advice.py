@@ -14,6 +14,7 @@ from sansio_net.wire import icmp, icmpv6, ipv4, ndp
 from . import egress, faults, offload
 from .arrival import Arrival
 from .hops import Hop, find_hop
+from .zones import with_zone
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -100,8 +101,9 @@ def _say(
         source = _source(stack, nic, original[12:16])
         stack.icmp.report(kind, code, original, rest, source, False, now)
     else:
-        source = _source(stack, nic, original[8:24])
-        stack.icmp6.report(kind, code, original, rest, source, False, now)
+        to = with_zone(nic, original[8:24])
+        source = _source(stack, nic, to)
+        stack.icmp6.report(kind, code, original, rest, source, False, now, to=to)
     faults.pump_icmp(stack, now)
 
 
@@ -144,7 +146,7 @@ def redirect(arrival: Arrival, hop: Hop, now: int) -> None:
         if not nic.reaches(src) or not (target == arrival.dst or is_link_local(target)):
             return
         sources = (
-            one.ip
+            one.known_as
             for one in nic.addresses
             if one.usable and len(one.ip) == 16 and is_link_local(one.ip)
         )

@@ -272,11 +272,12 @@ def _discovery_arrives(arrival: Arrival, message: IcmpMessage, now: int) -> None
         return
     assert found is not None  # it is of one of its types
     mac = arrival.packet.head[6:12]
-    valid = nic.ndp.ndp_arrives(found, arrival.src, arrival.dst, arrival.ttl, mac, now)
+    src, dst = arrival.src[:16], arrival.dst[:16]
+    valid = nic.ndp.ndp_arrives(found, src, dst, arrival.ttl, mac, now)
     if valid and isinstance(found, RouterAdvertisement):
-        autoconf.router_advertises(nic, found, arrival.src, now)
+        autoconf.router_advertises(nic, found, src, now)
     elif valid and isinstance(found, Redirect):
-        if redirect(nic.stack, nic, found.destination, found.target, arrival.src):
+        if redirect(nic.stack, nic, found.destination, found.target, src):
             nic.ndp.redirected(found, now)
         else:
             arrival.drop(DropReason.ICMP_NOT_CONCERNING)

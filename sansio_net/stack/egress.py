@@ -209,7 +209,7 @@ def send_datagram(
         protocol, loops = sender.protocol, False
         if not isinstance(sender, EchoSocket):
             loops = sender.multicast_loop
-        elif packet.info is not None and len(packet.info.dst) == 16:
+        elif packet.info is not None and len(packet.info.dst) != 4:
             protocol = ipv4.PROTO_ICMPV6  # a ping socket speaks both
         send(stack, packet, protocol, now, nic=nic, loops=loops)
     return True
@@ -250,7 +250,7 @@ def send(
     loops = loops and is_multicast(info.dst)
     for piece in _ip_packets(stack, hop, packet, source, protocol, info, now):
         if loops:
-            groups.loop_back(nic, piece.join(), source, info.dst)
+            groups.loop_back(nic, piece.join(), source[:16], info.dst[:16])
         if loops and not info.ttl:
             continue  # RFC 1112 6.1: not beyond this host
         leave(hop, header, piece, now)
@@ -282,7 +282,7 @@ def _ip_packets(
 ) -> list[Packet]:
     """The packet with its IP header, in fragments where it is too big (RFC 791 3.2)."""
     dst, size = info.dst, len(packet)
-    if len(dst) == 16:
+    if len(dst) != 4:
         return _ipv6_packets(stack, hop, packet, source, protocol, info)
     ident = next_ident(stack, dst, packet, size)
     if info.options:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sansio_net.addresses import mask_ip
+from sansio_net.addresses import ZONED_SIZE, is_zoned, mask_ip
 from sansio_net.counters import DropReason
 from sansio_net.errors import ConnectionFailed, Unreachable, WireError
 from sansio_net.packet import Packet
@@ -31,6 +31,7 @@ from sansio_net.wire.icmp import (
 from . import advice, egress, offload, raw, upkeep
 from .arrival import Arrival
 from .hops import MIN_MTU6, forget_gateway
+from .zones import with_zone
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -68,7 +69,7 @@ def report6(
     source = b"" if arrival.group else arrival.dst
     original, rest = arrival.ip_packet(), value.to_bytes(4, "big")
     stack.icmp6.report(
-        kind, code, original, rest, source, arrival.group, now, group_too
+        kind, code, original, rest, source, arrival.group, now, group_too, arrival.src
     )
     pump_icmp(stack, now)
 
@@ -120,7 +121,8 @@ def report_reassembly(stack: Stack, now: int) -> None:
             # RFC 1122 3.3.2: only where fragment zero is there to be quoted
             original = event.header + bytes(event.data)
             if original[0] >> 4 == 6:
-                asked = original[24:40]
+                src_size = ZONED_SIZE if is_zoned(event.key) else 16
+                asked = event.key[src_size:-4]
                 stack.icmp6.report(
                     icmpv6.TIME_EXCEEDED,
                     icmpv6.REASSEMBLY_EXCEEDED,
@@ -129,6 +131,7 @@ def report_reassembly(stack: Stack, now: int) -> None:
                     asked,
                     asked not in stack.own,
                     now,
+                    to=event.key[:src_size],
                 )
                 continue
             asked = event.header[16:20]
@@ -161,7 +164,7 @@ def neighbour_failed(
     for packet in packets:
         whole = packet.join()[packet.offset :]
         source = whole[12:16] if whole[0] >> 4 == 4 else whole[8:24]
-        if source not in stack.own:
+        if with_zone(nic, source) not in stack.own:
             # somebody else's, which we passed on
             original = offload.first_on_wire(packet)
             advice.host_unreachable(stack, nic, original, now)
@@ -170,6 +173,8 @@ def neighbour_failed(
             quoted = parse_quoted(whole)
         except WireError:
             continue
+        quoted.source = with_zone(nic, quoted.source)
+        quoted.destination = with_zone(nic, quoted.destination)
         failure, hard = error_for(UNREACHABLE, HOST_UNREACHABLE)
         raw.concern(nic, quoted, failure)
         concern(nic, quoted, failure, hard, None, now)
@@ -178,11 +183,13 @@ def neighbour_failed(
 def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:
     """Take an ICMP error to the socket whose packet it quotes (RFC 1122 3.2.2)."""
     nic, quoted = arrival.nic, error.quoted
+    quoted.source = with_zone(nic, quoted.source)
+    quoted.destination = with_zone(nic, quoted.destination)
     if quoted.source not in nic.stack.own:
         arrival.drop(DropReason.ICMP_NOT_CONCERNING)
         return
     mtu: int | None = None
-    if len(quoted.source) == 16:
+    if len(quoted.source) != 4:
         failure, hard = error_for6(error.type, error.code)
         if error.type == icmpv6.PACKET_TOO_BIG:
             mtu = error.mtu
@@ -254,7 +261,7 @@ def _narrow(stack: Stack, quoted: Quoted, mtu: int, now: int) -> None:
     RFC 8201 4: never below 1280, and never more than what was sent. IPv4's routers cut
     by themselves.
     """
-    if len(quoted.destination) != 16:
+    if len(quoted.destination) == 4:
         return
     known = stack.datagram_paths.mtu(quoted.destination) or quoted.total_length
     if not MIN_MTU6 <= mtu < min(known, quoted.total_length):

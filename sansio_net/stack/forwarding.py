@@ -63,7 +63,7 @@ def has_way_back(nic: Interface, source: bytes) -> bool:
 
     A host without an address, and a link-local one, are asked for no way.
     """
-    if is_unspecified(source) or (len(source) == 16 and is_link_local(source)):
+    if is_unspecified(source) or (len(source) != 4 and is_link_local(source)):
         return True
     stack = nic.stack
     if source in stack.own:
@@ -126,7 +126,7 @@ def _may_pass(arrival: Arrival, now: int) -> bool:
         return False
     if is_link_local(src) or is_link_local(dst):
         arrival.drop(DropReason.FORWARD_SCOPE)
-        if len(dst) == 16 and not is_link_local(dst):
+        if len(dst) != 4 and not is_link_local(dst):
             advice.complain6(arrival, icmpv6.UNREACHABLE, icmpv6.BEYOND_SCOPE, now)
         return False
     frame, start = arrival.packet.head, arrival.start

@@ -174,9 +174,10 @@ def _arrives(
     arrival: Arrival, message: GroupQuery | GroupReport | GroupLeave | None, now: int
 ) -> None:
     nic = arrival.nic
-    membership = nic.memberships.get(len(arrival.src))
+    src = arrival.src[:16]
+    membership = nic.memberships.get(len(src))
     if membership is not None:
-        membership.message_arrives(message, arrival.src, now)
+        membership.message_arrives(message, src, now)
         nic.stack.deadlines.arm(nic)
 
 

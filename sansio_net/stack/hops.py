@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sansio_net.addresses import (
     BROADCAST4,
     BROADCAST_MAC,
+    ZONED_SIZE,
     is_link_local,
     is_loopback,
     is_multicast,
@@ -20,6 +21,7 @@ from sansio_net.protocols.neighbours import Neighbour
 from sansio_net.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 
 from .selection import source_for
+from .zones import interface_of, with_zone
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -111,24 +113,30 @@ def find_hop(stack: Stack, dst: bytes, nic: Interface | None = None) -> Hop | No
 def _new_hop(
     stack: Stack, dst: bytes, nic: Interface | None, version: int
 ) -> Hop | None:
+    bare = dst[:16]
     if dst in stack.own or is_loopback(dst):
         hop = Hop(stack.lo, dst, version)
         hop.source = dst  # RFC 6724 5, rule 1
         return hop
-    group_mac = _group_mac(stack, dst, nic)
-    route = stack.routes.lookup(dst, nic)
+    if len(dst) == ZONED_SIZE:
+        link = interface_of(stack, dst)
+        if link is None or nic not in (None, link):
+            return None  # RFC 4007 9: nothing leaves its zone
+        nic = link
+    group_mac = _group_mac(stack, bare, nic)
+    route = stack.routes.lookup(bare, nic)
     if stack.routes.gateways.dead:
         stack.deadlines.arm(stack.routes)
     if route is None:
         if group_mac is None or nic is None:
             return None
-        hop = Hop(nic, dst, version)  # a group needs no route but an interface
+        hop = Hop(nic, bare, version)  # a group needs no route but an interface
     else:
         via = stack.redirects.get(dst, b"") if route.via else b""
         if not via or (via != dst and not route.nic.reaches(via)):
             via = route.via
-        hop = Hop(route.nic, via or dst, version)
-        names_it = dst == route.network and route.prefixlen < len(dst) * 8 - 1
+        hop = Hop(route.nic, via or bare, version)
+        names_it = bare == route.network and route.prefixlen < len(bare) * 8 - 1
         hop.to_subnet = names_it and not via
         if route.mtu is not None:
             hop.mtu = min(route.mtu, hop.mtu)
@@ -162,7 +170,7 @@ def redirect(
         or hop.nic is not nic
         or hop.next_hop != source
         or source == dst
-        or gateway in stack.own
+        or with_zone(nic, gateway) in stack.own
         or (len(dst) == 16 and not on_link and not is_link_local(gateway))
         or not (on_link or nic.reaches(gateway))
     ):
@@ -227,7 +235,10 @@ def may_send(stack: Stack, hop: Hop, source: bytes) -> bool:
     """Is it ours? A loopback address never leaves the host (RFC 1122 3.2.1.3 g)."""
     if is_loopback(source):
         return hop.nic.is_loopback
-    return source in stack.own
+    owner = stack.own.get(source)
+    if len(source) == ZONED_SIZE and owner is not hop.nic:
+        return hop.nic.is_loopback and owner is not None  # RFC 4007 9
+    return owner is not None
 
 
 def next_ident(stack: Stack, dst: bytes, packet: Packet, size: int) -> int:

@@ -39,6 +39,7 @@ from sansio_net.wire.vlan import is_tag, read_tags
 
 from . import delivery, faults, forwarding, frames, groups, options4, raw, upkeep
 from .arrival import Arrival, Segment
+from .zones import with_zone
 
 if TYPE_CHECKING:
     from sansio_net.protocols.tcp import Connection
@@ -204,6 +205,8 @@ def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:
         arrival.drop(DropReason.IP_TRUNCATED)
         return
     arrival.start, arrival.end = at, at + 40 + length
+    if src[0] == 0xFE or dst[0] == 0xFE:
+        src, dst = with_zone(arrival.nic, src), with_zone(arrival.nic, dst)
     arrival.src, arrival.dst, arrival.ttl = src, dst, ttl
     arrival.tos = first >> 20 & 0xFF
     if not classify(arrival, now):
@@ -279,7 +282,7 @@ def classify(arrival: Arrival, now: int) -> bool:
         return True
     if is_multicast(dst):
         arrival.group = True
-        if groups.hears(nic, dst, src):
+        if groups.hears(nic, dst, src[:16]):
             return True
     elif dst in stack.own:
         # a weak host's; RFC 1122 3.2.1.3 (g): 127/8 not from outside; link-local ones
@@ -306,11 +309,11 @@ def transport_arrives(arrival: Arrival, protocol: int, at: int, now: int) -> Non
         udp_arrives(arrival, at, now)
     elif protocol == ipv4.PROTO_ICMP and len(arrival.dst) == 4:
         delivery.icmp_arrives(arrival, at, now)
-    elif protocol == ipv4.PROTO_ICMPV6 and len(arrival.dst) == 16:
+    elif protocol == ipv4.PROTO_ICMPV6 and len(arrival.dst) != 4:
         delivery.icmp6_arrives(arrival, at, now)
     elif protocol == ipv4.PROTO_IGMP and len(arrival.dst) == 4:
         groups.igmp_arrives(arrival, at, now)
-    elif protocol == NO_NEXT_HEADER and len(arrival.dst) == 16:
+    elif protocol == NO_NEXT_HEADER and len(arrival.dst) != 4:
         arrival.nic.stack.tally.count("ipv6.no_next_header")  # RFC 8200 4.7
     elif not is_taken:
         delivery.unknown_protocol(arrival, now)
@@ -326,10 +329,11 @@ def checksum_wrong(arrival: Arrival, at: int, protocol: int) -> bool:
         return False
     frame, end = arrival.packet.head, arrival.end
     length = end - at
-    if at - arrival.start == (20 if len(arrival.dst) == 4 else 40):
-        data = frame[at - 2 * len(arrival.dst) : end]
+    size = 4 if len(arrival.dst) == 4 else 16
+    if at - arrival.start == (20 if size == 4 else 40):
+        data = frame[at - 2 * size : end]
     else:
-        data = arrival.src + arrival.dst + frame[at:end]
+        data = arrival.src[:size] + arrival.dst[:size] + frame[at:end]
     n = int.from_bytes(data, "big")
     if length & 1:
         n <<= 8
@@ -393,7 +397,7 @@ def udp_arrives(arrival: Arrival, at: int, now: int) -> None:
     arrival.end = end = at + length
     # zero means "not computed" on IPv4 (RFC 768); IPv6 forbids it (RFC 8200 8.1)
     if (csum and checksum_wrong(arrival, at, 17)) or (
-        not csum and len(arrival.dst) == 16
+        not csum and len(arrival.dst) != 4
     ):
         arrival.drop(DropReason.UDP_BAD_CHECKSUM)
         return

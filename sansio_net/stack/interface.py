@@ -18,6 +18,7 @@ from sansio_net.addresses import (
     format_mac,
     is_loopback,
     is_unicast,
+    is_zoned,
     mask_ip,
     pack_interface,
     pack_ip,
@@ -75,6 +76,8 @@ class Address:
     """It changes from time to time (RFC 8981)."""
     optimistic: bool = False
     """It is used while the link is asked (RFC 4429)."""
+    known_as: bytes = b""
+    """Above IP: with its zone, if it is link-local."""
 
     def __str__(self) -> str:
         return f"{format_ip(self.ip)}/{self.prefixlen}"
@@ -185,6 +188,11 @@ class Interface:
         shown = " ".join(map(str, self.addresses))
         mac = f" {format_mac(self.mac)}" if self.mac else ""
         return f"<Interface {self.name}{mac} {shown}>"
+
+    @property
+    def zone(self) -> bytes:
+        """What link-local addresses here have appended."""
+        return self.index.to_bytes(4, "big")
 
     def autoconfigure(self) -> None:
         """Ask routers for addresses and routes (RFC 4862). Raises StateError."""
@@ -319,6 +327,7 @@ class Interface:
         broadcast = directed_broadcast(ip, prefixlen)
         added = Address(ip, prefixlen, False, broadcast, probe, formed)
         added.temporary = temporary
+        added.known_as = ip + self.zone if is_zoned(ip) else ip
         neighbours.claim(self, added)
         self.addresses.append(added)
         if not probe:
@@ -328,11 +337,11 @@ class Interface:
 
     def use(self, address: Address) -> None:
         address.usable = True
-        self.local[address.ip] = address
+        self.local[address.known_as] = address
         if address.broadcast is not None:
             self.broadcasts[address.broadcast] = address
         stack = self.stack
-        stack.own[address.ip] = self
+        stack.own[address.known_as] = self
         if not address.formed:  # there, its router says what is on the link (RFC 5942)
             network = mask_ip(address.ip, address.prefixlen)
             stack.routes.connect(network, address.prefixlen, self)
@@ -359,12 +368,13 @@ class Interface:
     def disuse(self, address: Address) -> None:
         address.usable = False
         stack = self.stack
-        del self.local[address.ip]
-        if stack.own.get(address.ip) is self:
-            del stack.own[address.ip]
+        known_as = address.known_as
+        del self.local[known_as]
+        if stack.own.get(known_as) is self:
+            del stack.own[known_as]
             for nic in stack.interfaces():
-                if address.ip in nic.local:
-                    stack.own[address.ip] = nic
+                if known_as in nic.local:
+                    stack.own[known_as] = nic
         self.broadcasts = {
             other.broadcast: other
             for other in self.local.values()
@@ -385,7 +395,7 @@ class Interface:
     def mtu_for(self, ip: bytes) -> int:
         """The largest packet of the family of `ip`."""
         advertised = self.ipv6_mtu
-        return advertised if len(ip) == 16 and 0 < advertised < self.mtu else self.mtu
+        return advertised if len(ip) != 4 and 0 < advertised < self.mtu else self.mtu
 
     def reaches(self, ip: bytes) -> bool:
         """Is it on a subnet of ours here?"""

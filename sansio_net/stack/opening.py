@@ -11,12 +11,14 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, TypeVar
 
 from sansio_net.addresses import (
+    ZONED_SIZE,
     IpAddress,
     SocketAddress,
     is_loopback,
     is_multicast,
     pack_endpoint,
     pack_ip,
+    zone_of,
 )
 from sansio_net.errors import AddressInUseError, LimitError, Unreachable
 from sansio_net.protocols.icmp import EchoSocket
@@ -46,7 +48,7 @@ def listen(
     options: TcpOptions | None,
 ) -> Listener:
     bound = stack.name_of(nic)
-    laddr, lport = local_endpoint(stack, address)
+    laddr, lport = local_endpoint(stack, address, nic)
     table = stack.socket_table
     table.check_room()
     listener = Listener(
@@ -60,6 +62,8 @@ def listen(
         trace=stack.trace,
     )
     listener.nic = bound
+    if len(laddr) == ZONED_SIZE:
+        listener.zone = stack.zones.name(zone_of(laddr))
     table.add_listener(listener)
     return listener
 
@@ -71,14 +75,14 @@ def connect(
     nic: Interface | None,
     options: TcpOptions | None,
 ) -> Connection:
-    raddr, rport = _peer(address)
+    stack.name_of(nic)
+    raddr, rport = _peer(stack, address, nic)
     if is_multicast(raddr) or is_broadcast(stack, raddr):
         # RFC 9293 MUST-46, RFC 1122 4.2.3.10
         raise Unreachable(code=errno.ENETUNREACH)
     if len(stack.connection_table) >= stack.config.max_connections:
         raise LimitError("the connection table is full")
-    stack.name_of(nic)
-    laddr, lport = local_endpoint(stack, local if local is not None else ("", 0))
+    laddr, lport = local_endpoint(stack, local if local is not None else ("", 0), nic)
     hop, laddr = way_to(stack, raddr, laddr, nic)
     options = options if options is not None else stack.config.tcp
     lport = lport or stack.socket_table.connect_port(laddr, raddr, rport, options)
@@ -126,10 +130,10 @@ def bind(
     reuse: bool,
 ) -> UdpSocket:
     bound = stack.name_of(nic)
-    laddr, lport = local_endpoint(stack, address)
+    laddr, lport = local_endpoint(stack, address, nic)
     table = stack.socket_table
     table.check_room()
-    raddr, rport = _peer(peer) if peer is not None else (None, None)
+    raddr, rport = _peer(stack, peer, nic) if peer is not None else (None, None)
     if raddr is not None:
         _, laddr = way_to(stack, raddr, laddr, nic)
     router = SocketRouter(stack)
@@ -164,6 +168,7 @@ def ping(stack: Stack, nic: Interface | None) -> EchoSocket:
         nic=bound,
         router=router,
         id=stack.next_id(),
+        endpoints=stack.endpoints,
         ready=stack.lo.ready,
         notified=stack.notified,
         counters=stack.tally,
@@ -179,9 +184,9 @@ def sort_destinations(
     prospects = []
     for one in destinations:
         if isinstance(one, str | bytes | IPv4Address | IPv6Address):
-            packed = pack_ip(one)
+            packed = pack_ip(one, stack.zones)
         else:
-            packed = pack_endpoint(one)[0]
+            packed = pack_endpoint(one, stack.zones)[0]
         hop = find_hop(stack, packed)
         source = None
         if hop is not None and hop.nic.is_up and hop.nic.has_carrier:
@@ -194,8 +199,11 @@ def sort_destinations(
     return [destinations[place] for place in order]
 
 
-def _peer(address: SocketAddress) -> tuple[bytes, int]:
-    host, port = pack_endpoint(address)
+def _peer(
+    stack: Stack, address: SocketAddress, nic: Interface | None
+) -> tuple[bytes, int]:
+    name = nic.name if nic is not None else None
+    host, port = stack.endpoints.pack(address, name)
     if not any(host) or not port:
         raise ValueError(f"a peer has an address and a port: {address!r}")
     return host, port

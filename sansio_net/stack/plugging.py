@@ -43,6 +43,7 @@ def plug(
     size = mtu if mtu is not None else mtu_within(capabilities.mtu, vlans)
     nic = Interface(stack, index, name, packed, size, capabilities, vlans=vlans)
     stack.nics[name] = nic
+    stack.endpoints.forget()
     stack.routes.version += 1
     try:
         for address in addresses:
@@ -65,5 +66,6 @@ def unplug(stack: Stack, nic: Interface) -> None:
     stack.routes.remove_interface(nic)
     stack.routes.version += 1
     del stack.nics[nic.name]
+    stack.endpoints.forget()
     nic.is_up = False
     upkeep.interface_gone(stack, nic)

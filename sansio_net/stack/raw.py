@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sansio_net.addresses import IpAddress, is_multicast, pack_ip
+from sansio_net.addresses import IpAddress, is_multicast
 from sansio_net.counters import DropReason
 from sansio_net.errors import ConnectionFailed, WireError
 from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, Packet
@@ -37,10 +37,10 @@ def open_socket(
     broadcast: bool,
 ) -> RawSocket:
     bound = stack.name_of(nic)
-    laddr, _ = local_endpoint(stack, (local, 0))
+    laddr, _ = local_endpoint(stack, (local, 0), nic)
     table = stack.socket_table
     table.check_room()
-    raddr = pack_ip(peer) if peer is not None else None
+    raddr = stack.endpoints.pack_ip(peer, bound) if peer is not None else None
     if raddr is not None:
         if not any(raddr):
             raise ValueError(f"a peer has an address: {peer!r}")
@@ -60,6 +60,7 @@ def open_socket(
         broadcast=broadcast,
         options=stack.config.raw,
         id=stack.next_id(),
+        endpoints=stack.endpoints,
         ready=stack.lo.ready,
         notified=stack.notified,
         counters=stack.tally,
@@ -149,7 +150,7 @@ def send_whole(stack: Stack, packet: Packet, nic: Interface | None, now: int) ->
     if len(info.dst) == 4:
         whole = _filled(stack, packet, hop.source)
     if is_multicast(info.dst):
-        groups.loop_back(nic, whole, whole[12:16], info.dst)
+        groups.loop_back(nic, whole, whole[12:16], info.dst[:16])
     header = hop.link_header(now)
     if header is None:
         assert hop.cache is not None

@@ -223,16 +223,16 @@ class RouteTable:
 def make_route(
     destination: str,
     nic: Interface,
-    via: str | None = None,
+    via: str | bytes | None = None,
     metric: int = 0,
     mtu: int | None = None,
     source: str | None = None,
 ) -> Route:
     """A Route from text. Raises ValueError."""
-    hop = pack_ip(via) if via is not None else b""
+    hop = pack_ip(via) if via else b""
     network, prefixlen = parse_destination(destination, hop)
     if hop and len(hop) != len(network):
-        raise ValueError(f"{via} is not of the family of {destination}")
+        raise ValueError(f"{format_ip(hop)} is not of the family of {destination}")
     if mtu is not None and mtu < MIN_MTU[len(network)]:
         raise ValueError(f"no MTU of a route: {mtu}")
     sender = pack_ip(source) if source is not None else b""

@@ -135,7 +135,7 @@ def candidates_on(
     the link does not matter.
     """
     found = [(nic, one) for one in nic.addresses if one.usable]
-    if stack.config.weak_host and scope(destination) > LINK_LOCAL:
+    if stack.is_weak and scope(destination) > LINK_LOCAL:
         if is_multicast(destination):
             return found
         found += [
@@ -160,7 +160,7 @@ def source_for(
         stack.policy,
         stack.config.prefer_temporary,
     )
-    return chosen.ip if chosen is not None else b""
+    return chosen.known_as if chosen is not None else b""
 
 
 class Prospect(NamedTuple):

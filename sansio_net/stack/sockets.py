@@ -16,7 +16,6 @@ from sansio_net.addresses import (
     SocketAddress,
     is_loopback,
     is_multicast,
-    pack_endpoint,
 )
 from sansio_net.errors import (
     AddressInUseError,
@@ -116,9 +115,17 @@ class SocketRouter:
             groups.listen(interface, owner, group, wanted)
 
 
-def local_endpoint(stack: Stack, address: SocketAddress) -> tuple[bytes, int]:
-    """Where a socket may be bound. Raises AddressNotAvailableError, ValueError."""
-    laddr, lport = pack_endpoint(address)
+def local_endpoint(
+    stack: Stack, address: SocketAddress, nic: Interface | None
+) -> tuple[bytes, int]:
+    """Where a socket may be bound, on `nic` if given.
+
+    Raises AddressNotAvailableError, ValueError.
+    """
+    name = nic.name if nic is not None else None
+    laddr, lport = stack.endpoints.pack(address, name)
+    if laddr and is_multicast(laddr):
+        laddr = laddr[:16]  # the interface says where groups are heard
     if (
         any(laddr)
         and laddr not in stack.own
@@ -139,7 +146,7 @@ def fitness(bound: Listener | UdpSocket, dst: bytes, nic: Interface) -> int:
         score = 4
     elif not laddr:
         score = 0
-    elif len(laddr) == len(dst) and not any(laddr):
+    elif (len(laddr) == 4) is (len(dst) == 4) and not any(laddr):
         score = 1
     else:
         return -1
@@ -217,7 +224,7 @@ class SocketTable:
             if score < 0 or (
                 is_multicast(dst)
                 and not groups.is_all_hosts(dst)
-                and not socket.wants(dst, src, nic.name)
+                and not socket.wants(dst, src[:16], nic.name)
             ):
                 continue
             if socket.raddr is not None:

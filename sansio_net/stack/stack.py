@@ -14,7 +14,6 @@ from sansio_net.addresses import (
     Endpoints,
     IpAddress,
     SocketAddress,
-    pack_ip,
 )
 from sansio_net.counters import Counters
 from sansio_net.entropy import Entropy
@@ -32,7 +31,17 @@ from sansio_net.protocols.tcp.reset import ResetLimit
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.trace import Trace
 
-from . import faults, frames, ingress, neighbours, opening, plugging, raw, upkeep
+from . import (
+    faults,
+    frames,
+    ingress,
+    neighbours,
+    opening,
+    plugging,
+    raw,
+    routing,
+    upkeep,
+)
 from .closing import Closing
 from .config import StackConfig
 from .deadlines import Deadlines
@@ -41,9 +50,10 @@ from .forwarding import Forwarding
 from .hops import IDENT_BUCKETS, Hop
 from .interface import Interface, InterfaceAddress
 from .paths import PathTable
-from .routes import RouteTable, make_route
+from .routes import RouteTable, make_route, parse_destination
 from .selection import PolicyTable
 from .sockets import Socket, SocketRouter, SocketTable
+from .zones import StackZones
 
 D = TypeVar("D", bound=IpAddress | SocketAddress)
 
@@ -97,6 +107,7 @@ class Stack:
         "time_wait",
         "touched",
         "trace",
+        "zones",
     )
 
     def __init__(
@@ -107,7 +118,7 @@ class Stack:
         trace: Trace | None = None,
     ) -> None:
         self.config = config = config if config is not None else StackConfig()
-        self.entropy = Entropy(seed)
+        self.entropy = entropy = Entropy(seed)
         self.trace = trace
         self.tally = Counters()
         self.deadlines = Deadlines()
@@ -123,37 +134,31 @@ class Stack:
         self.touched: list[Connection] = []  # connections of the batch being received
         self.notified: list[Any] = []  # each Sender that has events
         self.reports = Reports()
-        self.endpoints = Endpoints()
-        self.isn = IsnGenerator(self.entropy.child("isn"))
-        self.icmp = Icmp(
-            config.icmp, self.entropy.child("icmp"), self.tally, self.trace
-        )
+        self.zones = StackZones(self)
+        self.endpoints = Endpoints(zones=self.zones)
+        self.isn = IsnGenerator(entropy.child("isn"))
+        self.icmp = Icmp(config.icmp, entropy.child("icmp"), self.tally, trace)
         self.icmp6 = Icmp6(
-            config.icmp,
-            self.entropy.child("icmp6"),
-            SocketRouter(self),
-            self.tally,
-            self.trace,
+            *(config.icmp, entropy.child("icmp6"), SocketRouter(self)),
+            *(self.tally, trace),
         )
-        self.stable_secret = config.stable_secret or self.entropy.child("stable").bytes(
-            32
-        )
+        self.stable_secret = config.stable_secret or entropy.child("stable").bytes(32)
         self.reassembler = Reassembler(
-            config.reassembly, counters=self.tally, trace=self.trace
+            config.reassembly, counters=self.tally, trace=trace
         )
         self.fast_open = CookieCache(config.max_fast_open_servers, self.tally)
         self.orphans = Orphans(config.max_orphans)
-        self.resets = ResetLimit(config.resets_per_second, self.entropy.child("resets"))
+        self.resets = ResetLimit(config.resets_per_second, entropy.child("resets"))
         self.time_wait = TimeWaitTable(config.max_time_wait, counters=self.tally)
         self.socket_table = SocketTable(self)
         self.idents = [
-            int.from_bytes(self.entropy.child(f"ipid.{n}").bytes(2), "big")
+            int.from_bytes(entropy.child(f"ipid.{n}").bytes(2), "big")
             for n in range(IDENT_BUCKETS)
         ]
         self.is_weak = config.weak_host or config.forward
         self.checks_source = config.rp_filter != "off"
         self.forwarding = Forwarding.of(self)
-        self.ident6 = self.entropy.child("ipid6")  # RFC 7739 5.3: at random
+        self.ident6 = entropy.child("ipid6")  # RFC 7739 5.3: at random
         self._last_id = 0
         self._closing = Closing()
         self.nics: dict[str, Interface] = {}
@@ -290,27 +295,26 @@ class Stack:
         mtu: int | None = None,
         source: str | None = None,
     ) -> None:
-        """``("default", via="10.0.0.1")``; the interface is the one that reaches `via`.
+        """``("default", via="10.0.0.1")``; the interface is the one that reaches `via`,
+        or the one that its zone names: ``via="fe80::1%eth0"``.
 
         mtu: of packets that go this way, where it is less than the interface's.
         source: the address they leave from where the sender names none.
 
         Raises ValueError, Unreachable where `via` is on no subnet of ours.
         """
+        hop, nic = routing.gateway(self, via, nic)
         if nic is None:
-            direct = self.routes.lookup(pack_ip(via)) if via is not None else None
-            if direct is None or direct.via:
-                raise Unreachable(f"no interface reaches {via or destination}")
-            nic = direct.nic
-        self.name_of(nic)
-        self.routes.add(make_route(destination, nic, via, metric, mtu, source))
+            raise Unreachable(f"no interface reaches {via or destination}")
+        self.routes.add(make_route(destination, nic, hop, metric, mtu, source))
 
     def remove_route(
         self, destination: str, *, via: str | None = None, nic: Interface | None = None
     ) -> None:
         """Raises StateError for a route that is not there."""
-        wanted = make_route(destination, nic or self.lo, via)
-        self.routes.remove(wanted.network, wanted.prefixlen, nic, wanted.via or None)
+        hop, nic = routing.gateway(self, via, nic, guess=False)
+        network, prefixlen = parse_destination(destination, hop)
+        self.routes.remove(network, prefixlen, nic, hop or None)
 
     def sort_destinations(self, destinations: Sequence[D]) -> list[D]:
         """Addresses of one host, as a name service gave them, in the order in which to

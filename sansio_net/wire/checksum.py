@@ -41,13 +41,22 @@ def pseudo_base(source: bytes, destination: bytes, protocol: int) -> int:
 
     Both families: the fields differ in place only, and a sum does not see places.
     """
-    n = int.from_bytes(source + destination, "big") + protocol
+    n = int.from_bytes(_on_the_wire(source, destination), "big") + protocol
     return n % 65535 or (65535 if n else 0)
+
+
+def _on_the_wire(source: bytes, destination: bytes) -> bytes:
+    """Zones of link-local addresses do not leave the host (RFC 4007 6)."""
+    both = source + destination
+    return both if len(both) <= 32 else source[:16] + destination[:16]
 
 
 def pseudo_sum(source: bytes, destination: bytes, protocol: int, length: int) -> int:
     """The folded sum of the pseudo-header of a transport unit of `length` bytes."""
-    n = int.from_bytes(source + destination, "big") + protocol + length
+    both = source + destination
+    if len(both) > 32:
+        both = _on_the_wire(source, destination)
+    n = int.from_bytes(both, "big") + protocol + length
     return n % 65535 or (65535 if n else 0)
 
 

@@ -209,7 +209,7 @@ def test_a_router_is_a_weak_host(ends: tuple[str, str]) -> None:
     local = next(one for one in at.nics[1].addresses if one.ip[0] == 0xFE).ip
     out = at.send(0, datagram("fd00::2", format_ip(local)))
     assert out == [[], [], []]
-    assert at.dropped("not_for_us") == 1
+    assert at.dropped("forward_scope") == 1
 
 
 # sizes

@@ -154,7 +154,7 @@ def test_ping_by_link_local_address() -> None:
     echo.send_to(address, 1, b"data")
     wire.settle()
     (reply,) = [one for one in wire.events[0] if isinstance(one, EchoReplied)]
-    assert (reply.source, reply.data, reply.ttl) == (address, b"data", 64)
+    assert (reply.source, reply.data, reply.ttl) == (f"{address}%eth0", b"data", 64)
 
 
 def test_addresses_are_checked_first() -> None:

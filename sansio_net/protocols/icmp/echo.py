@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from sansio_net.addresses import (
+    Endpoints,
     IpAddress,
-    format_ip,
     is_multicast,
     is_unspecified,
-    pack_ip,
 )
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import (
@@ -79,6 +78,7 @@ class EchoSocket:
         "_arrived",
         "_arrived_bytes",
         "_counters",
+        "_endpoints",
         "_router",
         "_sending",
         "_sending_bytes",
@@ -107,6 +107,7 @@ class EchoSocket:
         broadcast: bool = False,
         ttl: int = 64,
         id: int = 0,
+        endpoints: Endpoints | None = None,
         ready: Sink[EchoSocket] | None = None,
         notified: Sink[EchoSocket] | None = None,
         counters: Counters | None = None,
@@ -119,6 +120,7 @@ class EchoSocket:
         self.ttl = ttl
         self.closed = False
         self._router = router
+        self._endpoints = endpoints if endpoints is not None else Endpoints()
         self._counters = counters if counters is not None else Counters()
         self.trace = trace
         self._sending: deque[Packet] = deque()
@@ -151,7 +153,7 @@ class EchoSocket:
         """
         if self.closed:
             raise StateError("the socket is closed")
-        destination = pack_ip(address)
+        destination = self._endpoints.pack_ip(address, self.nic)
         if is_unspecified(destination):
             raise ValueError(f"not a destination: {address!r}")
         if not 0 <= sequence <= 0xFFFF:
@@ -198,7 +200,8 @@ class EchoSocket:
     def reply_arrives(
         self, source: bytes, sequence: int, data: bytes, ttl: int, now: int
     ) -> None:
-        event = EchoReplied(self, format_ip(source), sequence, data, ttl)
+        text = self._endpoints.format_ip(source)
+        event = EchoReplied(self, text, sequence, data, ttl)
         self._keep(event, len(data))
         if self.trace is not None:
             self.trace.append((now, "echo-reply", self.id, source, sequence))
@@ -210,7 +213,8 @@ class EchoSocket:
         if sequence is None:
             self._counters.drop(DropReason.ICMP_NOT_CONCERNING)
             return
-        self._keep(EchoFailed(self, format_ip(destination), sequence, error), 0)
+        text = self._endpoints.format_ip(destination)
+        self._keep(EchoFailed(self, text, sequence, error), 0)
 
     # -- what leaves
 

@@ -142,17 +142,20 @@ class Icmp6:
         link_multicast: bool,
         now: int,
         group_too: bool = False,
+        to: bytes = b"",
     ) -> bool:
         """Send an error about the IPv6 packet `original`, unless one must not be sent.
 
         rest: the 4 bytes after the checksum. src: the address it leaves from, b"" for
         the stack's choice. group_too: also about a packet to a group (RFC 8200 4.2).
+        to: its source with its zone, where it has one.
         """
         tells = group_too or kind == icmpv6.PACKET_TOO_BIG
         destination = self._concerned(original, tells)
         if destination is None or (link_multicast and not tells):
             self._counters.drop(DropReason.ICMP_NEVER_ABOUT)
             return False
+        destination = to or destination
         if not self._limits.allow_error(destination, now):
             self._counters.drop(DropReason.ICMP_RATE_LIMITED)
             return False

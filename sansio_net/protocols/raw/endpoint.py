@@ -15,14 +15,12 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol
 
 from sansio_net.addresses import (
+    ZONED_SIZE,
+    Endpoints,
     IpAddress,
     SocketAddress,
-    format_endpoint,
-    format_ip,
     is_multicast,
     is_unspecified,
-    pack_endpoint,
-    pack_ip,
 )
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import (
@@ -53,7 +51,7 @@ from .queue import BoundedQueue
 PROTO_RAW: Final = 255
 """Linux's IPPROTO_RAW: packets with their header, of any protocol, are sent."""
 
-MAX_DATA: Final = {4: 0xFFFF - ipv4.HEADER_SIZE, 16: 0xFFFF}
+MAX_DATA: Final = {4: 0xFFFF - ipv4.HEADER_SIZE, 16: 0xFFFF, ZONED_SIZE: 0xFFFF}
 """By the size of an address: IPv4 counts its header in the length, IPv6 does not."""
 
 ICMPV6_CHECKSUM: Final = 2
@@ -82,6 +80,7 @@ class RawSocket:
     __slots__ = (
         "_checksum",
         "_counters",
+        "_endpoints",
         "_errors",
         "_max_errors",
         "_received",
@@ -122,6 +121,7 @@ class RawSocket:
         broadcast: bool = False,
         options: RawOptions | None = None,
         id: int = 0,
+        endpoints: Endpoints | None = None,
         ready: Sink[RawSocket] | None = None,
         notified: Sink[RawSocket] | None = None,
         counters: Counters | None = None,
@@ -139,8 +139,7 @@ class RawSocket:
         options = options or RawOptions()
         self.protocol = protocol
         self.id = id
-        self.laddr = laddr
-        self.raddr = raddr
+        self.laddr, self.raddr = laddr, raddr
         self.nic = nic
         self.include_header = include_header or protocol == PROTO_RAW
         self.broadcast = broadcast
@@ -151,6 +150,7 @@ class RawSocket:
         self.closed = False
         self._checksum = checksum
         self._router = router
+        self._endpoints = endpoints if endpoints is not None else Endpoints()
         self._counters = counters if counters is not None else Counters()
         self.trace = trace
         self._received: BoundedQueue[Datagram] = BoundedQueue(
@@ -175,11 +175,12 @@ class RawSocket:
     @property
     def local(self) -> str:
         """The address it is bound to; "" for any."""
-        return format_ip(self.laddr) if self.laddr else ""
+        return self._endpoints.format_ip(self.laddr) if self.laddr else ""
 
     @property
     def peer(self) -> str | None:
-        return format_ip(self.raddr) if self.raddr is not None else None
+        raddr = self.raddr
+        return self._endpoints.format_ip(raddr) if raddr is not None else None
 
     @property
     def count(self) -> int:
@@ -214,7 +215,7 @@ class RawSocket:
         AddressNotAvailableError, BroadcastError, MessageTooLongError, ValueError.
         """
         self._check_open()
-        destination = _packed(address)
+        destination = self._packed(address)
         if not destination or is_unspecified(destination):
             raise ValueError(f"not a destination: {address!r}")
         self._send(data, destination, source, ttl, tos)
@@ -291,7 +292,9 @@ class RawSocket:
         if self.raddr is not None and src != self.raddr:
             return False
         laddr = self.laddr
-        return not laddr or laddr == dst or (len(laddr) == len(dst) and not any(laddr))
+        if not laddr or laddr == dst:
+            return True
+        return not any(laddr) and (len(laddr) == 4) is (len(dst) == 4)
 
     def packet_arrives(
         self,
@@ -327,7 +330,8 @@ class RawSocket:
             if self.trace is not None:
                 self.trace.append((now, "raw-queue-full", self.id))
             return
-        source, destination = format_endpoint(src, 0), format_endpoint(dst, 0)
+        endpoints = self._endpoints
+        source, destination = endpoints.format(src, 0), endpoints.format(dst, 0)
         self._received.put(Datagram(data, source, destination, nic, ttl, tos), size)
         self._notify(_RECEIVED)
 
@@ -424,10 +428,10 @@ class RawSocket:
     def _source(
         self, source: SocketAddress | IpAddress | None, destination: bytes
     ) -> bytes:
-        packed = (_packed(source) if source is not None else b"") or self.laddr
+        packed = (self._packed(source) if source is not None else b"") or self.laddr
         if is_unspecified(packed) or is_multicast(packed):
             packed = b""
-        if packed and len(packed) != len(destination):
+        if packed and (len(packed) == 4) is not (len(destination) == 4):
             raise AddressNotAvailableError()
         return self._router.source_for(destination, packed, self.nic)
 
@@ -457,6 +461,11 @@ class RawSocket:
             return size == 4 and kind < 32 and bool(self.icmp_filter >> kind & 1)
         return self.protocol == ipv4.PROTO_ICMPV6 and bool(self.icmp_filter >> kind & 1)
 
+    def _packed(self, address: SocketAddress | IpAddress) -> bytes:
+        if isinstance(address, str | bytes | IPv4Address | IPv6Address):
+            return self._endpoints.pack_ip(address, self.nic)
+        return self._endpoints.pack(address, self.nic)[0]
+
     def _check_open(self) -> None:
         if self.closed:
             raise StateError("the socket is closed")
@@ -471,9 +480,3 @@ class RawSocket:
         if not self.pending_kinds and self.notified is not None:
             self.notified.append(self)
         self.pending_kinds |= kind
-
-
-def _packed(address: SocketAddress | IpAddress) -> bytes:
-    if isinstance(address, str | bytes | IPv4Address | IPv6Address):
-        return pack_ip(address)
-    return pack_endpoint(address)[0]

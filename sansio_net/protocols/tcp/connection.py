@@ -33,7 +33,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from sansio_net.addresses import format_endpoint
+from sansio_net.addresses import format_endpoint, zone_of
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import NotConnectedError, SansioNetError, StateError
 from sansio_net.machine import ASAP, Nic, Sink, earliest, restore_state, versioned_state
@@ -368,11 +368,15 @@ class Connection:
 
     @property
     def local(self) -> tuple[str, int]:
-        return format_endpoint(self.laddr, self.lport)
+        return format_endpoint(self.laddr, self.lport, zone=self._zone())
 
     @property
     def peer(self) -> tuple[str, int]:
-        return format_endpoint(self.raddr, self.rport)
+        return format_endpoint(self.raddr, self.rport, zone=self._zone())
+
+    def _zone(self) -> str | None:
+        nic = self.nic
+        return nic.name if nic and nic.index == zone_of(self.laddr) else None
 
     def info(self) -> TcpInfo:
         return gather(self)

@@ -68,6 +68,7 @@ class Listener:
         "paused",
         "ready",
         "trace",
+        "zone",
     )
 
     __getstate__ = versioned_state
@@ -93,6 +94,7 @@ class Listener:
         self.isn = isn
         self.id = id
         self.nic: str | None = None
+        self.zone: str | None = None  # the name of a link-local address's
         self.counters = counters
         self.trace = trace
         self.paused = False
@@ -215,7 +217,7 @@ class Listener:
 
     @property
     def local(self) -> tuple[str, int]:
-        return format_endpoint(self.laddr, self.lport)
+        return format_endpoint(self.laddr, self.lport, zone=self.zone)
 
     @property
     def pending(self) -> int:

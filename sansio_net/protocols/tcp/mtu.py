@@ -48,7 +48,7 @@ def _without_discovery(conn: Connection, mtu: int) -> int:
     """`mtu`, where routers are asked. Else IPv4's may cut; IPv6's do not, and what
     passes everywhere must do (RFC 8201 4)."""
     conn.fragments = conn.options.pmtud == "off"
-    if conn.fragments and len(conn.laddr) == 16:
+    if conn.fragments and len(conn.laddr) != 4:
         return MIN_MTU6
     return mtu
 

@@ -16,13 +16,12 @@ from typing import Final
 
 from sansio_net.addresses import (
     BROADCAST4,
+    ZONED_SIZE,
     Endpoints,
     IpAddress,
     SocketAddress,
-    format_endpoint,
     is_multicast,
     is_unspecified,
-    pack_ip,
 )
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import (
@@ -53,7 +52,11 @@ from .config import (
 from .failures import Endpoint, Failure, Failures
 from .groups import Groups
 
-MAX_PAYLOAD: Final = {4: 0xFFFF - 20 - HEADER_SIZE, 16: 0xFFFF - HEADER_SIZE}
+MAX_PAYLOAD: Final = {
+    4: 0xFFFF - 20 - HEADER_SIZE,
+    16: 0xFFFF - HEADER_SIZE,
+    ZONED_SIZE: 0xFFFF - HEADER_SIZE,
+}
 """By the size of an address: IPv4 counts its header in the length, IPv6 does not."""
 
 _RECEIVED: Final = 1
@@ -163,13 +166,13 @@ class UdpSocket:
 
     @property
     def local(self) -> tuple[str, int]:
-        return format_endpoint(self.laddr, self.lport)
+        return self._endpoints.format(self.laddr, self.lport)
 
     @property
     def peer(self) -> tuple[str, int] | None:
         if self.raddr is None or self.rport is None:
             return None
-        return format_endpoint(self.raddr, self.rport)
+        return self._endpoints.format(self.raddr, self.rport)
 
     @property
     def count(self) -> int:
@@ -201,7 +204,7 @@ class UdpSocket:
         Raises StateError, LimitError (then SocketSpaceFreed follows), Unreachable,
         AddressNotAvailableError, BroadcastError, MessageTooLongError, ValueError.
         """
-        destination, port = self._endpoints.pack(address)
+        destination, port = self._endpoints.pack(address, self.nic)
         if is_unspecified(destination) or not port:
             raise ValueError(f"not a destination: {address!r}")
         if options:
@@ -387,7 +390,8 @@ class UdpSocket:
             out.append(received)
             received = None
         if failure is not None:
-            out.append(UdpError(self, failure.error, format_endpoint(*failure.peer)))
+            peer = self._endpoints.format(*failure.peer)
+            out.append(UdpError(self, failure.error, peer))
             if self._failures.told(failure):
                 self._notify(_FAILED)
         if received is not None:
@@ -421,7 +425,7 @@ class UdpSocket:
         payload = data if isinstance(data, bytes) else bytes(data)
         if len(payload) + len(ip_options) > MAX_PAYLOAD[len(destination)]:
             raise MessageTooLongError()
-        if source and len(source) != len(destination):
+        if source and (len(source) == 4) is not (len(destination) == 4):
             raise AddressNotAvailableError()
         if not self.broadcast and self._router.is_broadcast(destination, self.nic):
             raise BroadcastError()
@@ -446,9 +450,9 @@ class UdpSocket:
         if source is None:
             packed = b""
         elif isinstance(source, str | bytes | IPv4Address | IPv6Address):
-            packed = pack_ip(source)
+            packed = self._endpoints.pack_ip(source, self.nic)
         else:
-            packed, port = self._endpoints.pack(source)
+            packed, port = self._endpoints.pack(source, self.nic)
             if port not in (0, self.lport):
                 raise AddressNotAvailableError()
         packed = packed or self.laddr

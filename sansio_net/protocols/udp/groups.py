@@ -39,6 +39,9 @@ class Groups:
         return wanted is not None and wanted.admits(source)
 
     def _key(self, group: IpAddress, nic: str | None) -> tuple[bytes, str]:
+        if isinstance(group, str):  # with its zone
+            group, _, zone = group.partition("%")
+            nic = nic or zone or None
         packed = pack_ip(group)
         if not is_multicast(packed):
             raise StateError(f"not a group: {group!r}")
