@@ -1,13 +1,14 @@
 """The parts of the documentation that are drawn from the code and the tests.
 
-``python docs/generate.py`` rewrites what stands between the marks in tcp.md,
-options.md, counters.md and conformance.md; tests/test_docs.py fails where they differ.
+``python docs/generate.py`` rewrites what stands between the marks of the files in
+`GENERATED`; tests/test_docs.py fails where they differ.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
@@ -192,7 +193,18 @@ def attacks() -> str:
     return "\n".join(lines)
 
 
+def differences() -> str:
+    """Where Linux and we answer odd packets differently: the files of tests/interop."""
+    lines = ["| what | RFC | why we differ |", "|---|---|---|"]
+    for path in sorted((DOCS.parent / "tests/interop").glob("*_differences.toml")):
+        for rule in tomllib.loads(path.read_text())["rule"]:
+            says = f'{rule["rfc"]}: "{rule["says"]}"'
+            lines.append(f"| {rule['name']} | {says} | {rule['because']} |")
+    return "\n".join(lines)
+
+
 GENERATED = {
+    "oracle.md": differences,
     "security.md": attacks,
     "trace.md": trace_kinds,
     "tcp.md": state_diagram,

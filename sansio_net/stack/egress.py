@@ -23,7 +23,7 @@ from sansio_net.protocols.tcp import Connection
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.units import MILLISECOND
 from sansio_net.wire import ipv4, ipv6
-from sansio_net.wire.ipv4_options import find_options, record
+from sansio_net.wire.ipv4_options import OptionProblem, find_options, record
 from sansio_net.wire.segment import flatten
 from sansio_net.wire.vlan import put_on
 
@@ -317,7 +317,12 @@ def _with_options(
     RFC 1122 3.2.1.8 (e): where it starts is the first to record a time.
     """
     own, time = stack.own, now // MILLISECOND
-    options = record(info.options, find_options(info.options), source, own, time)
+    options = info.options
+    try:
+        options = record(options, find_options(options), source, own, time)
+    except OptionProblem:
+        # a reply to options that were full, or nearly, once we had filled them in
+        stack.tally.count("ip.options_full")
     return ipv4.build_ipv4(
         source,
         info.dst,

@@ -183,7 +183,7 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
     if fragment & 0x3FFF:
         whole = delivery.fragment_arrives(arrival, ihl, now)
         if whole is not None:
-            arrival.packet = whole
+            arrival.packet, arrival.options = whole, b""  # as its first piece has them
             ipv4_arrives(arrival, 0, now)
     else:
         transport_arrives(arrival, protocol, at + ihl, now)

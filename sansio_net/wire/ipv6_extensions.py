@@ -203,11 +203,11 @@ def _check_first(
         size = 8 if protocol == FRAGMENT else 8 + data[at + 1] * 8
         protocol = data[at]
         at += size
-    if at + _LEAST.get(protocol, 0) > end:
+    if at + _LEAST.get(protocol, 1) > end:
         raise ParameterProblem.at(0, INCOMPLETE_CHAIN)
 
 
-_LEAST: Final = {6: 20, 17: 8, 58: 4}
+_LEAST: Final = {6: 20, 17: 8, 58: 4, NO_NEXT_HEADER: 0}
 """What an upper-layer header takes at least: TCP, UDP, ICMPv6 (RFC 7112 3)."""
 
 

@@ -9,7 +9,7 @@ from sansio_net.stack import UdpReceived
 from sansio_net.stack.fragments import fragment
 from sansio_net.testing.craft import ip_packet
 from sansio_net.wire.icmp import ECHO_REPLY, ECHO_REQUEST, build_icmp
-from sansio_net.wire.ipv4 import PROTO_ICMP, PROTO_UDP, parse_ipv4
+from sansio_net.wire.ipv4 import MF, PROTO_ICMP, PROTO_UDP, parse_ipv4
 from sansio_net.wire.ipv4_options import NOT_MIDNIGHT
 from sansio_net.wire.tcp import SYN
 from sansio_net.wire.udp import build_udp
@@ -55,6 +55,22 @@ def test_a_timestamp_as_well() -> None:
     assert options == bytes((68, 20, 21, 0x11)) + TIMES[4:12] + US + time
 
 
+@pytest.mark.parametrize(
+    ("asked", "replied"),
+    [
+        # room for one address and a byte; no overflow left to count; half a stamp
+        (bytes((7, 8, 4)) + bytes(5), bytes((7, 8, 8)) + US + bytes(1)),
+        (bytes((68, 4, 5, 0xE0)), bytes((68, 4, 5, 0xF0))),
+        (bytes((68, 12, 5, 1)) + bytes(8), None),
+        (bytes((68, 16, 5, 1)) + bytes(12), None),
+    ],
+)
+def test_what_the_way_in_has_filled(asked: bytes, replied: bytes | None) -> None:
+    (reply,) = bare().settle(echo(asked))
+    options = parse_ipv4(reply).options
+    assert replied is None or options == replied
+
+
 def test_a_reply_in_fragments_carries_the_route_once() -> None:
     first, *others = bare().settle(*fragments(echo(ROUTE, size=2000)))
     assert parse_ipv4(first).options[:11] == bytes((7, 39, 16)) + PEER + US
@@ -65,6 +81,16 @@ def test_a_reply_in_fragments_carries_the_route_once() -> None:
 def fragments(packet: bytes) -> list[bytes]:
     size = parse_ipv4(packet).header_length
     return fragment(packet[:size], packet[size:], 1500)
+
+
+def test_options_of_a_later_piece_alone() -> None:
+    """RFC 791 3.2: the first piece's header is the packet's."""
+    message = build_icmp(ECHO_REQUEST, 0, b"\0\7\0\1", bytes(24))
+    ends = "10.0.0.1", "10.0.0.2", PROTO_ICMP
+    first = ip_packet(*ends, message[:16], flags=MF)
+    last = ip_packet(*ends, message[16:], fragment_offset=16, options=ROUTE)
+    (reply,) = bare().settle(first, last)
+    assert parse_ipv4(reply).options == b""
 
 
 def test_a_reply_without_options_follows_one_with_them() -> None:

@@ -11,6 +11,7 @@ from sansio_net.wire.ipv6_extensions import (
     DESTINATION_OPTIONS,
     FRAGMENT,
     HOP_BY_HOP,
+    NO_NEXT_HEADER,
     PADN,
     ROUTER_ALERT,
     ROUTING,
@@ -140,6 +141,14 @@ def test_the_first_fragment_has_the_chain() -> None:
     header = build_options(6, [])
     assert problem(packet(FRAGMENT, first, header)) == (3, 0, False)
     assert walked(packet(FRAGMENT, first, header, payload=bytes(24))).is_fragment
+    # of a protocol that is not known, something of it at least
+    assert problem(packet(FRAGMENT, build_fragment(253, 0, True, 7), payload=b"")) == (
+        3,
+        0,
+        False,
+    )
+    nothing = build_fragment(NO_NEXT_HEADER, 0, True, 7)
+    assert walked(packet(FRAGMENT, nothing, payload=b"")).is_fragment
     later = build_fragment(DESTINATION_OPTIONS, 8, True, 7)
     assert walked(packet(FRAGMENT, later, payload=b"")).is_fragment
 
