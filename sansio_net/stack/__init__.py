@@ -1,5 +1,6 @@
 """The Stack: a TCP/IP host as one machine."""
 
+from .address import Address
 from .config import StackConfig
 from .events import (
     Accepted,
@@ -29,7 +30,7 @@ from .events import (
     UdpError,
     UdpReceived,
 )
-from .interface import Address, Interface
+from .interface import Interface
 from .routes import Route
 from .stack import Stack
 

@@ -29,7 +29,15 @@ from sansio_net.wire.vlan import put_on
 
 from . import fragments6, frames, groups, raw, upkeep
 from .fragments import DONT_FRAGMENT, fragment
-from .hops import DEFAULT_HOP_LIMIT, MIN_MTU6, Hop, find_hop, may_send, next_ident
+from .hops import (
+    DEFAULT_HOP_LIMIT,
+    MIN_MTU6,
+    Hop,
+    find_hop,
+    may_send,
+    next_ident,
+    on_link,
+)
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -56,7 +64,7 @@ def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
         elif ready:
             sender = ready.popleft()
             if isinstance(sender, Connection):
-                _connection_speaks(nic, sender, out, now)
+                connection_speaks(nic, sender, out, now)
             else:
                 _socket_speaks(nic, sender, now)
         else:
@@ -83,7 +91,7 @@ def _cache_speaks(
         nic.settle_neighbours(now)
 
 
-def _connection_speaks(
+def connection_speaks(
     nic: Interface, connection: Connection, out: list[Packet], now: int
 ) -> None:
     """One packet of a connection, or none and it leaves the ready queue."""
@@ -242,6 +250,7 @@ def send(
         # the address may have gone since the packet was made
         stack.tally.drop(DropReason.NO_ROUTE)
         return
+    hop = on_link(stack, hop, info.dst, source)
     header = hop.link_header(now)
     if header is not None and len(nic.outbox) >= stack.config.output_queue:
         # asked once a datagram: its fragments go together or not at all

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 
 from sansio_net.addresses import ZONED_SIZE, is_zoned, mask_ip
 from sansio_net.counters import DropReason
-from sansio_net.errors import ConnectionFailed, Unreachable, WireError
+from sansio_net.errors import (
+    ConnectionAborted,
+    ConnectionFailed,
+    Unreachable,
+    WireError,
+)
 from sansio_net.packet import Packet
 from sansio_net.protocols.icmp import IcmpError, error_for, error_for6
 from sansio_net.protocols.reassembly import ReassemblyTimedOut
+from sansio_net.protocols.tcp.lifecycle import reset
 from sansio_net.wire import icmpv6, ipv4
 from sansio_net.wire.icmp import (
     ECHO_REQUEST,
@@ -178,6 +184,18 @@ def neighbour_failed(
         failure, hard = error_for(UNREACHABLE, HOST_UNREACHABLE)
         raw.concern(nic, quoted, failure)
         concern(nic, quoted, failure, hard, None, now)
+
+
+def address_lost(nic: Interface, ip: bytes, now: int) -> None:
+    """Another host has it: our peers are told at last (RFC 5227 2.4, RFC 3927 2.5)."""
+    stack = nic.stack
+    out: list[Packet] = []
+    for connection in stack.connections():
+        if connection.laddr == ip and connection.nic is nic:
+            reset(connection, ConnectionAborted("another host uses its address"))
+            egress.connection_speaks(nic, connection, out, now)
+            upkeep.forget_connection(stack, connection)
+    nic.outbox.extend(out)
 
 
 def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:

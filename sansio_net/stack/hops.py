@@ -100,14 +100,18 @@ def find_hop(stack: Stack, dst: bytes, nic: Interface | None = None) -> Hop | No
     version = stack.routes.version
     if hop is not None and hop.version == version:
         return hop
-    if len(stack.hops) >= stack.config.max_hops:
-        stack.hops.clear()
-        stack.tally.count("hops_flushed")
     hop = _new_hop(stack, dst, nic, version)
     if hop is not None:
         hop.bound = nic
-        stack.hops[key] = hop
+        _keep(stack, key, hop)
     return hop
+
+
+def _keep(stack: Stack, key: tuple[bytes, int], hop: Hop) -> None:
+    if len(stack.hops) >= stack.config.max_hops:
+        stack.hops.clear()
+        stack.tally.count("hops_flushed")
+    stack.hops[key] = hop
 
 
 def _new_hop(
@@ -127,10 +131,15 @@ def _new_hop(
     route = stack.routes.lookup(bare, nic)
     if stack.routes.gateways.dead:
         stack.deadlines.arm(stack.routes)
+    is_local = len(dst) == 4 and is_link_local(dst)
     if route is None:
-        if group_mac is None or nic is None:
+        if is_local and nic is None:
+            nic = _first_link(stack)
+        if nic is None or (group_mac is None and not is_local):
             return None
-        hop = Hop(nic, bare, version)  # a group needs no route but an interface
+        hop = Hop(nic, bare, version)  # on the link: no route is needed
+    elif is_local:
+        hop = Hop(route.nic, dst, version)  # RFC 3927 2.6.2: never to a router
     else:
         via = stack.redirects.get(dst, b"") if route.via else b""
         if not via or (via != dst and not route.nic.reaches(via)):
@@ -225,10 +234,38 @@ def way_to(
     if any(source):
         if not may_send(stack, hop, source):
             raise AddressNotAvailableError
-        return hop, source
+        return on_link(stack, hop, destination, source), source
     if not hop.source:
         raise Unreachable(f"{hop.nic.name} has no address", errno.ENETUNREACH)
-    return hop, hop.source
+    return on_link(stack, hop, destination, hop.source), hop.source
+
+
+def on_link(stack: Stack, hop: Hop, dst: bytes, source: bytes) -> Hop:
+    """The same way, but to no router from an IPv4 link-local address: whoever it is for
+    is asked by ARP (RFC 3927 2.6.2).
+    """
+    if (
+        len(source) == 16
+        or hop.next_hop == dst
+        or hop.header is not None
+        or not is_link_local(source)
+    ):
+        return hop
+    key = (dst, -hop.nic.index)
+    direct = stack.hops.get(key)
+    if direct is None or direct.version != hop.version:
+        direct = Hop(hop.nic, dst, hop.version)
+        direct.bound, direct.source = hop.bound, hop.source
+        _keep(stack, key, direct)
+    return direct
+
+
+def _first_link(stack: Stack) -> Interface | None:
+    """The first interface that may reach link-local addresses."""
+    for nic in stack.interfaces():
+        if nic.arp is not None and nic.is_up and any(len(ip) == 4 for ip in nic.local):
+            return nic
+    return None
 
 
 def may_send(stack: Stack, hop: Hop, source: bytes) -> bool:

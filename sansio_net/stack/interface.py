@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sansio_net.addresses import (
+    IpAddress,
     directed_broadcast,
     format_ip,
     format_mac,
@@ -37,7 +37,8 @@ from sansio_net.protocols.slaac import Autoconfiguration
 from sansio_net.protocols.tcp import Connection
 from sansio_net.wire.vlan import tags_of
 
-from . import egress, groups, ingress, neighbours, selection, upkeep
+from . import egress, groups, ingress, linklocal, neighbours, selection, upkeep
+from .address import Address
 from .deadlines import Entry
 from .events import (
     AddressAdded,
@@ -54,39 +55,6 @@ MIN_MTU: Final = 68  # RFC 791 3.2: every internet module must forward 68 octets
 MAX_MTU: Final = 65535
 
 InterfaceAddress: TypeAlias = str | IPv4Interface | IPv6Interface
-
-
-@dataclass(slots=True)
-class Address:
-    """An address of an interface. `usable` is False while the link is asked whether
-    somebody has it (RFC 5227, RFC 4862 5.4), which happens whenever a link comes up if
-    `probe` was asked for.
-    """
-
-    ip: bytes
-    prefixlen: int
-    usable: bool = True
-    broadcast: bytes | None = None
-    probe: bool = False
-    formed: bool = False
-    """By autoconfiguration."""
-    deprecated: bool = False
-    """No new conversation should begin from it (RFC 4862 5.5.4)."""
-    temporary: bool = False
-    """It changes from time to time (RFC 8981)."""
-    optimistic: bool = False
-    """It is used while the link is asked (RFC 4429)."""
-    known_as: bytes = b""
-    """Above IP: with its zone, if it is link-local."""
-
-    def __str__(self) -> str:
-        return f"{format_ip(self.ip)}/{self.prefixlen}"
-
-    def covers(self, ip: bytes) -> bool:
-        """Is `ip` on this address's subnet?"""
-        return len(ip) == len(self.ip) and mask_ip(ip, self.prefixlen) == mask_ip(
-            self.ip, self.prefixlen
-        )
 
 
 class Interface:
@@ -109,6 +77,7 @@ class Interface:
         "is_loopback",
         "is_up",
         "link_local",
+        "link_local4",
         "local",
         "looped",
         "mac",
@@ -181,6 +150,7 @@ class Interface:
         self.ipv6_mtu, self.hop_limit = 0, DEFAULT_HOP_LIMIT  # as routers say
         # formed by RFC 7217, and how many before it were taken by others
         self.link_local, self.n_link_locals_taken = b"", 0
+        self.link_local4: bytes | None = None  # IPv4's is wanted; the first to try
         if self.medium is Medium.ETHERNET:
             neighbours.equip(self)
 
@@ -212,6 +182,17 @@ class Interface:
         )
         neighbours.ensure_link_local(self, probe=True)
         self.slaac.start()
+
+    def acquire_link_local(self, first: IpAddress | None = None) -> None:
+        """Have an address of 169.254/16, whenever it has no other IPv4 address: `first`
+        or one that depends on the MAC (RFC 3927). Raises StateError, ValueError.
+        """
+        self._check_present()
+        linklocal.acquire(self, first)
+
+    def release_link_local(self) -> None:
+        """Have none any more. Raises StateError."""
+        linklocal.release(self)
 
     # -- the two methods of the contract that are per interface
 
@@ -347,6 +328,7 @@ class Interface:
             stack.routes.connect(network, address.prefixlen, self)
         stack.routes.version += 1
         groups.address_changed(self)
+        linklocal.settle(self)
         if not self.is_loopback:
             stack.report(AddressAdded(self, str(address)))
 
@@ -389,6 +371,7 @@ class Interface:
             stack.routes.disconnect(network, address.prefixlen, self)
         stack.routes.version += 1
         groups.address_changed(self)
+        linklocal.settle(self)
 
     # -- inner doors
 

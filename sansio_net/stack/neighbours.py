@@ -19,12 +19,13 @@ from sansio_net.protocols.neighbours import (
 )
 from sansio_net.protocols.slaac import LINK_LOCAL, stable_identifier
 
-from . import autoconf, faults, groups
+from . import autoconf, faults, groups, linklocal
 from .events import AddressConflict, AddressRemoved
 from .hops import forget_gateway
 
 if TYPE_CHECKING:
-    from .interface import Address, Interface
+    from .address import Address
+    from .interface import Interface
 
 Cache: TypeAlias = ArpCache | NeighbourDiscovery
 
@@ -82,6 +83,8 @@ def release(nic: Interface, ip: bytes) -> None:
     cache = cache_for(nic, ip)
     if cache is None:
         return
+    if ip == nic.link_local4:
+        nic.link_local4 = None  # by hand: no other one is wanted
     cache.release(ip)
     if len(ip) == 16:
         groups.leave(nic, solicited_node(ip))
@@ -104,6 +107,7 @@ def claim_again(nic: Interface) -> None:
     if nic.link_local:
         nic.n_link_locals_taken = 0
         _form_link_local(nic)
+    linklocal.link_up(nic)
 
 
 def flush(nic: Interface) -> None:
@@ -134,23 +138,33 @@ def _act(
     elif isinstance(event, ResolutionFailed):
         faults.neighbour_failed(nic.stack, nic, event.ip, event.packets, now)
     elif isinstance(event, Claimed):
-        for address in nic.addresses:
-            if address.ip == event.ip and not address.usable:
-                nic.use(address)
+        _claimed(nic, event.ip)
     elif isinstance(event, Conflict):
-        _conflict(nic, event)
+        _conflict(nic, event, now)
     else:
         forget_gateway(nic.stack, event.ip)
         if nic.slaac is not None:
             nic.slaac.router_lost(event.ip)
 
 
-def _conflict(nic: Interface, event: Conflict) -> None:
+def _claimed(nic: Interface, ip: bytes) -> None:
+    for address in nic.addresses:
+        if address.ip == ip:
+            if not address.usable:
+                nic.use(address)
+            return
+    if nic.arp is not None and ip == nic.arp.link_local:
+        linklocal.claimed(nic, ip)
+
+
+def _conflict(nic: Interface, event: Conflict, now: int) -> None:
     for address in nic.addresses:
         if address.ip == event.ip:
             mac = format_mac(event.mac)
             nic.stack.report(AddressConflict(nic, str(address), mac))
             if event.lost:  # RFC 5227 2.1.1, 2.4: never used, or given up
+                if address.usable:
+                    faults.address_lost(nic, address.ip, now)
                 nic.remove_address(str(address))
                 if address.formed and nic.slaac is not None:
                     nic.slaac.duplicate(address.ip)

@@ -29,6 +29,7 @@ def plug(
     probe: bool,
     dad: bool,
     slaac: bool,
+    link_local: bool,
 ) -> Interface:
     capabilities = capabilities if capabilities is not None else Capabilities()
     index = max(nic.index for nic in stack.nics.values()) + 1
@@ -51,6 +52,8 @@ def plug(
             nic.add_address(address, probe=probe if size == 4 else dad)
         if slaac:
             nic.autoconfigure()
+        if link_local:
+            nic.acquire_link_local()
     except Exception:
         unplug(stack, nic)
         stack.reports.drop(nic)
@@ -61,6 +64,7 @@ def plug(
 def unplug(stack: Stack, nic: Interface) -> None:
     if nic is stack.lo or stack.nics.get(nic.name) is not nic:
         raise StateError(f"{nic.name} is not a removable interface of this stack")
+    nic.link_local4 = None
     for address in list(nic.addresses):
         nic.remove_address(str(address))
     stack.routes.remove_interface(nic)

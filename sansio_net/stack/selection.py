@@ -21,7 +21,8 @@ from sansio_net.addresses import (
 from .prefixes import PrefixMap
 
 if TYPE_CHECKING:
-    from .interface import Address, Interface
+    from .address import Address
+    from .interface import Interface
     from .stack import Stack
 
 PolicyRow: TypeAlias = tuple[str, int, int]

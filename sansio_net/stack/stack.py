@@ -254,6 +254,7 @@ class Stack:
         probe: bool = False,
         dad: bool = True,
         slaac: bool = False,
+        link_local: bool = False,
         vlan: int | tuple[int, ...] = (),
     ) -> Interface:
         """A new interface, up; "eth0", "eth1", ... by default.
@@ -261,14 +262,17 @@ class Stack:
         mac: by default locally administered and from the entropy. mtu: the device's
         by default, less stacked tags. probe: IPv4 addresses are used after RFC 5227's
         probes. dad: IPv6 addresses after duplicate address detection (RFC 4862 5.4).
-        slaac: routers give addresses and routes (RFC 4862). vlan: of 802.1Q, or
-        several, outermost first, whose frames alone are its own. Raises StateError for
-        a name that is taken, ValueError.
+        slaac: routers give addresses and routes (RFC 4862). link_local: while it has no
+        other IPv4 address, one of 169.254/16 (RFC 3927). vlan: of 802.1Q, or several,
+        outermost first, whose frames alone are its own. Raises StateError for a name
+        that is taken, ValueError.
         """
         self._check_open()
         vlans = (vlan,) if isinstance(vlan, int) else vlan
         link = mac, mtu, capabilities, vlans
-        return plugging.plug(self, name, *link, addresses, probe, dad, slaac)
+        return plugging.plug(
+            self, name, *link, addresses, probe, dad, slaac, link_local
+        )
 
     def remove_interface(self, nic: Interface) -> None:
         """Its connections are lost; its addresses and routes go with it."""

@@ -17,7 +17,7 @@ from sansio_net.errors import (
 )
 from sansio_net.protocols.tcp import Connection, Listener
 
-from .hops import Hop, find_hop, may_send
+from .hops import Hop, find_hop, may_send, on_link
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -129,6 +129,8 @@ def route_connection(stack: Stack, connection: Connection) -> Hop | None:
         hop = find_hop(stack, connection.raddr, old.bound if old is not None else None)
         if hop is not None and not may_send(stack, hop, connection.laddr):
             hop = None
+        elif hop is not None:
+            hop = on_link(stack, hop, connection.raddr, connection.laddr)
     if hop is None:
         return None
     connection.hop = hop

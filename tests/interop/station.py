@@ -30,6 +30,9 @@ from sansio_net.protocols.tcp import Connection
 from sansio_net.stack import Interface, Stack, StackConfig
 from sansio_net.stack.events import (
     Accepted,
+    AddressAdded,
+    AddressConflict,
+    AddressRemoved,
     Closed,
     Connected,
     ConnectionLost,
@@ -136,6 +139,8 @@ class App:
                 self.over(event.conn, None)
             elif isinstance(event, LinkUp):
                 ready(event.nic)
+            elif isinstance(event, AddressAdded | AddressRemoved | AddressConflict):
+                print(type(event).__name__, event.address, flush=True)
             elif isinstance(event, UdpReceived):
                 while (datagram := event.sock.receive()) is not None:
                     event.sock.send_to(datagram.data, datagram.source)
@@ -240,7 +245,8 @@ def add_interface(
 ) -> Interface:
     nic = stack.add_interface(
         mac=args.mac,
-        addresses=[args.address],
+        addresses=[] if args.address == "link-local" else [args.address],
+        link_local=args.address == "link-local",
         mtu=capabilities.mtu,
         capabilities=capabilities,
     )

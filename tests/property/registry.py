@@ -193,7 +193,10 @@ def connection_sizes(conn: Connection) -> list[tuple[str, int, int]]:
 
 class TheArpCache(Subject):
     cls = ArpCache
-    verb_names = ("resolve", "claim", "release", "add_static", "remove", "flush")
+    verb_names = (
+        *("resolve", "claim", "claim_link_local", "release"),
+        *("add_static", "remove", "flush"),
+    )
 
     def make(self, seed: int, trace: Trace | None = None) -> ArpCache:
         cache = ArpCache(
@@ -211,6 +214,8 @@ class TheArpCache(Subject):
         for _ in range(1 + dice.below(4)):
             mac = pick(dice, OTHER_MAC, OTHER_MAC, MAC, bytes(6), b"\x02\0\0\0\0\x09")
             hosts = [bytes((10, 0, 0, 1 + dice.below(8))) for _ in range(2)]
+            if machine.link_local and dice.below(4) == 0:
+                hosts[0] = machine.link_local
             body = build_arp(
                 pick(dice, 1, 1, 2, 2, 9), mac, hosts[0], MAC, pick(dice, US, hosts[1])
             )
@@ -229,9 +234,13 @@ class TheArpCache(Subject):
     def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
         ip = bytes((10, 0, 0, 1 + dice.below(8)))
         try:
-            match dice.below(8):
+            match dice.below(10):
                 case 0 | 1 | 2:
                     machine.resolve(ip)
+                case 8:
+                    machine.claim_link_local()
+                case 9:
+                    machine.release(machine.link_local or ip)
                 case 3:
                     machine.claim(ip, probe=bool(dice.below(2)))
                 case 4:

@@ -1,6 +1,6 @@
 """ARP on one interface: resolves neighbours, claims and defends our addresses.
 
-RFC 826, RFC 5227, RFC 1122 2.3.2; neighbour states as in RFC 4861 and Linux.
+RFC 826, RFC 5227, RFC 3927, RFC 1122 2.3.2; neighbour states as in RFC 4861 and Linux.
 
 In and out are Ethernet frames. A turn of its own:
 
@@ -29,6 +29,7 @@ from sansio_net.addresses import (
     BROADCAST_MAC,
     ZERO_MAC,
     IpAddress,
+    is_link_local,
     is_loopback,
     is_unicast,
     pack_ip,
@@ -55,16 +56,16 @@ from sansio_net.protocols.neighbours import (
     Resolved,
 )
 from sansio_net.trace import Trace
-from sansio_net.wire.arp import REPLY, REQUEST, build_arp, parse_arp
+from sansio_net.wire.arp import REPLY, REQUEST, parse_arp
 from sansio_net.wire.ethernet import (
     ETHERTYPE_ARP,
     ETHERTYPE_IPV4,
-    build_ethernet,
     parse_ethernet,
 )
 
 from .claims import Claim, Claims
 from .config import ArpConfig
+from .frames import Reply, reply_frame, request_frame
 from .merge import learn
 
 ArpEvent: TypeAlias = Resolved | ResolutionFailed | Conflict | Claimed
@@ -72,18 +73,6 @@ ArpEvent: TypeAlias = Resolved | ResolutionFailed | Conflict | Claimed
 _ZERO_IP: Final = bytes(4)
 _OUTCOMES: Final = 1
 """The one bit of `pending_kinds`: the parts hold events to be taken."""
-
-
-class Reply:
-    """An answer that has not left yet: who asked, and for which address."""
-
-    __slots__ = ("asker_ip", "asker_mac", "ip", "listed")
-
-    def __init__(self, ip: bytes, asker_mac: bytes, asker_ip: bytes) -> None:
-        self.ip = ip
-        self.asker_mac = asker_mac
-        self.asker_ip = asker_ip
-        self.listed = True
 
 
 class ArpCache:
@@ -248,6 +237,20 @@ class ArpCache:
         """`ip` is ours no longer."""
         self._claims.release(self._pack(ip))
 
+    @property
+    def link_local(self) -> bytes:
+        """The link-local address that is claimed or ours; b"": none."""
+        link_local = self._claims.link_local
+        return link_local.ip if link_local is not None else b""
+
+    def claim_link_local(self, first: bytes = b"") -> None:
+        """Make an address of 169.254/16 ours: `first` or one that depends on the MAC,
+        and after every conflict that loses it another one (RFC 3927); Claimed says
+        which. Raises StateError, LimitError.
+        """
+        self._claims.choose(first)
+        self._wake()
+
     def add_static(self, ip: IpAddress, mac: str | bytes) -> None:
         """A neighbour that is never asked. Raises LimitError when the table is full."""
         packed = self._pack(ip)
@@ -392,18 +395,19 @@ class ArpCache:
             return None
         # RFC 826: to the asker, on the hardware it asked on; not to everybody
         self._counters.count("arp.replies_sent")
-        mac, ip = reply.asker_mac, reply.asker_ip
-        return self._frame(mac, REPLY, reply.ip, mac, ip)
+        # RFC 3927 2.5
+        to = BROADCAST_MAC if is_link_local(reply.ip) else reply.asker_mac
+        return reply_frame(self._mac, to, reply)
 
     def _build_claim(self, claim: Claim, now: int) -> Packet | None:
         if claim.probing:
             self._claims.probe_leaves(claim, now)
             self._counters.count("arp.probes_sent")
-            return self._frame(BROADCAST_MAC, REQUEST, _ZERO_IP, ZERO_MAC, claim.ip)
+            return request_frame(self._mac, BROADCAST_MAC, _ZERO_IP, claim.ip)
         if claim.announcing:
             claim.announcing = False
             self._counters.count("arp.announcements_sent")
-            return self._frame(BROADCAST_MAC, REQUEST, claim.ip, ZERO_MAC, claim.ip)
+            return request_frame(self._mac, BROADCAST_MAC, claim.ip, claim.ip)
         return None
 
     def _build_request(self, neighbour: Neighbour) -> Packet | None:
@@ -413,15 +417,10 @@ class ArpCache:
         self._counters.count("arp.requests_sent")
         source = self._claims.source_for(neighbour.ip) or _ZERO_IP
         mac = neighbour.mac
-        if mac is None or self._table.asks_everybody(neighbour):
+        everybody = self._table.asks_everybody(neighbour) or is_link_local(source)
+        if mac is None or everybody:
             mac = BROADCAST_MAC
-        return self._frame(mac, REQUEST, source, ZERO_MAC, neighbour.ip)
-
-    def _frame(
-        self, destination: bytes, op: int, spa: bytes, tha: bytes, tpa: bytes
-    ) -> Packet:
-        header = build_ethernet(destination, self._mac, ETHERTYPE_ARP)
-        return Packet(header + build_arp(op, self._mac, spa, tha, tpa), (), len(header))
+        return request_frame(self._mac, mac, source, neighbour.ip)
 
     def _reply(self, reply: Reply) -> None:
         if self._n_replies >= self._config.reply_limit:
@@ -441,6 +440,8 @@ class ArpCache:
             out.extend(conflicts.values())
         if claims.claimed:
             claimed, claims.claimed = claims.claimed, {}
+            for ip in claimed:
+                table.remove(ip)  # whom we thought to be there
             out.extend(map(Claimed, claimed))
         if table.failed:
             for ip, packets in table.take_failed().items():

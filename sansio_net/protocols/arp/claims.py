@@ -1,6 +1,6 @@
 """Our own addresses on a link: probed, announced, defended.
 
-RFC 5227.
+RFC 5227, and RFC 3927 for one that is chosen here.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from enum import StrEnum
 
 from sansio_net.counters import Counters
 from sansio_net.entropy import Entropy
-from sansio_net.errors import LimitError
+from sansio_net.errors import LimitError, StateError
 from sansio_net.machine import Sink
 from sansio_net.protocols.neighbours import Conflict, Deadlines
 from sansio_net.trace import Trace
 
 from .config import ArpConfig
+from .link_local import LinkLocal, may_be_chosen
 
 
 class ClaimState(StrEnum):
@@ -40,11 +41,13 @@ class Claim:
         "state",
         "timer_at",
         "timer_serial",
+        "yields",
     )
 
-    def __init__(self, ip: bytes, probe: bool) -> None:
+    def __init__(self, ip: bytes, probe: bool, yields: bool) -> None:
         self.ip = ip
         self.probe = probe
+        self.yields = yields  # RFC 3927 2.5: never defended twice in a row
         self.state = ClaimState.NEW
         self.established = not probe  # ours: answered for, used as a source
         self.probing = False
@@ -76,6 +79,7 @@ class Claims:
         "_sending",
         "claimed",
         "conflicts",
+        "link_local",
         "n_conflicts",
         "trace",
     )
@@ -101,6 +105,7 @@ class Claims:
         self.n_conflicts = 0
         self.conflicts: dict[bytes, Conflict] = {}
         self.claimed: dict[bytes, None] = {}
+        self.link_local: LinkLocal | None = None
         self.trace = trace
 
     def __len__(self) -> int:
@@ -132,13 +137,40 @@ class Claims:
     # -- verbs
 
     def claim(self, ip: bytes, probe: bool) -> None:
+        """Raises LimitError."""
         if ip not in self._claims and len(self._claims) >= self._config.claim_limit:
             raise LimitError("no more addresses on this interface")
-        self.release(ip)
-        claim = self._claims[ip] = Claim(ip, probe)
+        self._give_up(ip)
+        yields = self.link_local is not None and ip == self.link_local.ip
+        claim = self._claims[ip] = Claim(ip, probe or yields, yields)
         self._new.append(claim)
 
+    def choose(self, first: bytes) -> None:
+        """Claim some link-local address. Raises StateError, LimitError."""
+        if self.link_local is not None:
+            raise StateError("a link-local address is claimed already")
+        if first and not may_be_chosen(first):
+            raise StateError("not an address to be chosen (RFC 3927 2.1)")
+        self.link_local = LinkLocal(self._mac, first)
+        try:
+            self._claim_link_local()
+        except LimitError:
+            self.link_local = None
+            raise
+
+    def _claim_link_local(self) -> None:
+        """The one that was chosen; another one if that is ours already."""
+        assert self.link_local is not None
+        while self.link_local.ip in self._claims:
+            self.link_local.move_on()
+        self.claim(self.link_local.ip, True)
+
     def release(self, ip: bytes) -> None:
+        if self.link_local is not None and ip == self.link_local.ip:
+            self.link_local = None
+        self._give_up(ip)
+
+    def _give_up(self, ip: bytes) -> None:
         claim = self._claims.pop(ip, None)
         if claim is not None:
             self._deadlines.cancel(claim)
@@ -230,7 +262,7 @@ class Claims:
         if self.trace is not None:
             self.trace.append((now, "arp-conflict", claim.ip, sha))
         if not claim.established:
-            self._lose(claim, sha)
+            self._lose(claim, sha, now)
         else:
             self._defend(claim, sha, now)
         return True
@@ -243,14 +275,18 @@ class Claims:
             claim.defended_at = now
             claim.announcing = True
             self._send(claim)
-        elif config.give_up_on_conflict:
-            self._lose(claim, mac)
+        elif claim.yields or config.give_up_on_conflict:
+            self._lose(claim, mac, now)
             return
         self.conflicts.setdefault(claim.ip, Conflict(claim.ip, mac, False))
 
-    def _lose(self, claim: Claim, mac: bytes) -> None:
-        self.release(claim.ip)
+    def _lose(self, claim: Claim, mac: bytes, now: int) -> None:
+        self._give_up(claim.ip)
         self.conflicts[claim.ip] = Conflict(claim.ip, mac, True)
+        if claim.yields and self.link_local is not None:
+            self.link_local.move_on()  # RFC 3927 2.2.1, 2.5
+            self._claim_link_local()
+            self.start(now)
 
     # -- helpers
 
