@@ -214,7 +214,7 @@ class TheArpCache(Subject):
         for _ in range(1 + dice.below(4)):
             mac = pick(dice, OTHER_MAC, OTHER_MAC, MAC, bytes(6), b"\x02\0\0\0\0\x09")
             hosts = [bytes((10, 0, 0, 1 + dice.below(8))) for _ in range(2)]
-            if machine.link_local and dice.below(4) == 0:
+            if machine is not None and machine.link_local and dice.below(4) == 0:
                 hosts[0] = machine.link_local
             body = build_arp(
                 pick(dice, 1, 1, 2, 2, 9), mac, hosts[0], MAC, pick(dice, US, hosts[1])
