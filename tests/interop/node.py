@@ -22,6 +22,7 @@ from sansio_net.entropy import Entropy
 from sansio_net.errors import SansioNetError
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.stack import (
+    DataReceived,
     Event,
     Interface,
     LinkUp,
@@ -114,6 +115,11 @@ class Node:
                         ttl=datagram.ttl,
                     )
                 continue
+            if isinstance(event, DataReceived):
+                data = event.conn.recv(65536) or b""
+                say(event="Said", peer=event.conn.peer[0], data=data.decode("latin-1"))
+                event.conn.close()
+                continue
             fields = {
                 name: plain(getattr(event, name)) for name in type(event).__slots__
             }
@@ -178,6 +184,11 @@ class Node:
     def do_ping(self, host: str, size: str) -> None:
         """EchoReplied or EchoFailed follows."""
         self.stack.echo_open(self.nic).send_to(host, 1, b"x" * int(size))
+
+    def do_connect(self, host: str, port: str, text: str) -> None:
+        """Say something over TCP; Said follows with what comes back, and the end."""
+        conn = self.stack.tcp_connect((host, int(port)))
+        conn.send(text.encode() + b"\n")
 
     def do_add(self, address: str) -> None:
         self.nic.add_address(address)

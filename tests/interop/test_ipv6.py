@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .lab import Lab, Seat, original_seat, tap_seat
+from .lab6 import Place
 
 pytestmark = [
     pytest.mark.root,
@@ -39,3 +40,64 @@ def test_tcp_from_the_kernel(seat6: Seat) -> None:
         "nc.openbsd", "-6", "-N", OUR6, "7", stdin=b"hello over six\n"
     )
     assert said == "hello over six\n"
+
+
+# link-local addresses, on a veth and on a TAP: as the kernel's programs name them
+
+HOST_LL, OUR_LL = "fe80::77:1", "fe80::77:2"
+
+
+@pytest.fixture(params=["veth", "tap"])
+def linked(lab: Lab, request: pytest.FixtureRequest) -> Seat:
+    seat = (original_seat if request.param == "veth" else tap_seat)(lab)
+    seat.link += ["-a", f"{OUR_LL}/64"]
+    return seat
+
+
+def test_the_kernel_comes_by_link_local(linked: Seat) -> None:
+    linked.ours.up(*linked.link, "--echo", "7")
+    host, interface = linked.host, linked.interface
+    host.ip(f"address add {HOST_LL}/64 dev {interface} nodad")
+    capture = host.capture(interface, "ip6")
+    there = f"{OUR_LL}%{interface}"
+    said = host.run("ping", "-6", "-c", "2", "-s", "4000", "-w", "20", there)
+    assert "2 received" in said
+    data = b"hello over a link\n" * 1000
+    said = host.run("nc.openbsd", "-6", "-N", there, "7", stdin=data)
+    assert said.encode() == data
+    client = host.start("nc.openbsd", "-6", "-u", there, "7")
+    for n in range(3):
+        client.write(b"udp %d\n" % n)
+        client.expect(b"udp %d\n" % n)
+    ours = capture.frames(f"ipv6.src == {OUR_LL} && (tcp || udp)", "ipv6.dst")
+    assert len(ours) > 5
+    assert all(dst.startswith("fe80::") for (dst,) in ours)
+    capture.assert_clean(linked.frames)
+
+
+@pytest.mark.parametrize("kind", ["veth", "tap"])
+def test_we_come_by_link_local(lab: Lab, kind: str) -> None:
+    place = Place(lab, kind)
+    node = place.node("-a", f"{OUR_LL}/64", "--udp", "5000")
+    node.event("AddressAdded", address=f"{OUR_LL}/64")
+    host, interface = place.host, place.interface
+    host.ip(f"address add {HOST_LL}/64 dev {interface} nodad")
+    capture = host.capture(interface, "ip6")
+    server = host.start("nc.openbsd", "-6", "-N", "-l", "8888")
+    host.listening(8888)
+    there = f"{HOST_LL}%eth0"
+    node.tell("connect", there, "8888", "hello!")
+    server.expect(b"hello!\n")
+    server.write(b"and you\n")
+    server.end_input()
+    assert node.event("Said") == {"event": "Said", "peer": there, "data": "and you\n"}
+    assert server.wait() == 0
+    echo = host.start("nc.openbsd", "-6", "-u", "-l", "8888")
+    host.listening(8888, "-lu")
+    node.tell("send", there, "8888", "3")
+    echo.expect(b"xxx")
+    echo.write(b"back")
+    assert node.event("UdpReceived")["source"] == there
+    node.tell("ping", there, "4000")
+    assert node.event("EchoReplied")["source"] == there
+    capture.assert_clean(f"ipv6.src == {OUR_LL}")
