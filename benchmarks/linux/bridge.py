@@ -1,8 +1,8 @@
 """A `Link` between two interfaces: what one sends reaches the other, as it would.
 
-``python -m benchmarks.linux.bridge ONE OTHER SEED LOSS``, in the namespace of both; on
-SIGTERM it prints a line of JSON: what became of the packets, and which TCP segments
-were dropped.
+``python -m benchmarks.linux.bridge ONE OTHER SEED LOSS [CONDITION=NUMBER...]``, in the
+namespace of both; on SIGTERM it prints a line of JSON: what became of the packets, and
+which TCP segments were dropped.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ QUEUE: Final = RATE // 8 * RTT // SECOND // FRAME
 """A bandwidth-delay product, in packets."""
 
 
-def make_link(seed: int, loss: str) -> Link:
-    return Link(
+def make_link(seed: int, loss: str, **more: int) -> Link:
+    link = Link(
         seed, latency=RTT // 2, rate=RATE, queue=QUEUE, queue_bytes=1 << 24, loss=loss
     )
+    link.set(None, **more)
+    return link
 
 
 class Drops:
@@ -118,8 +120,10 @@ class Bridge:
         }
 
 
-def main(one: str, other: str, seed: str, loss: str) -> None:
-    bridge = Bridge((one, other), make_link(int(seed), loss))
+def main(one: str, other: str, seed: str, loss: str, *conditions: str) -> None:
+    named = (condition.split("=") for condition in conditions)
+    more = {name: int(number) for name, number in named}
+    bridge = Bridge((one, other), make_link(int(seed), loss, **more))
 
     def stop(*_: object) -> None:
         bridge.going = False

@@ -19,6 +19,7 @@ from typing import Any
 
 from sansio_net.addresses import pack_mac
 from sansio_net.capture import Recording, replay
+from sansio_net.cli.tables import info_row
 from sansio_net.drivers.loop import Device, Loop
 from sansio_net.drivers.memory import LinkedDevice
 from sansio_net.drivers.rawsock import RawSocketDevice
@@ -101,6 +102,7 @@ class Stream:
             "sha256": self.digest.hexdigest(),
             "sent": self.sent,
             "error": self.error,
+            "info": info_row(self.conn.info(), self.conn.clock),
         }
 
 

@@ -21,6 +21,7 @@ from .phase import CWR, FAST, OPEN, TIMEOUT, Phase
 from .scoreboard import NEVER, Scoreboard
 from .segment import Segment
 from .seq import MASK, unwrap
+from .tally import all_delivered, tally_of, time_outs_end
 from .timers import PERSIST, RETRANSMIT, USER
 
 if TYPE_CHECKING:
@@ -58,14 +59,19 @@ def acknowledged(conn: Connection, seg: Segment, now: int) -> None:
         and seg.wnd == sender.snd_wnd
         and not closed_before
     )
-    if seg.flags & ECE and conn.ecn is not None and ecn_echo(conn, seg.ack, now):
+    echoes = seg.flags & ECE and conn.ecn is not None
+    if echoes and ecn_echo(conn, seg.ack, now):
         window_reduced(conn)
     if seg.ack > sender.snd_una or duplicate or seg.sack:
-        take_ack(conn, seg.ack, seg.ts_val, seg.ts_ecr, now, seg.sack, duplicate)
+        delivered = take_ack(
+            conn, seg.ack, seg.ts_val, seg.ts_ecr, now, seg.sack, duplicate
+        )
+        if echoes:
+            tally_of(conn).delivered_ce += delivered
     elif closed_before and not conn.closed:
         # RFC 9293 MUST-37: who answers probes keeps the connection, as long as there
         # is an application for which it waits (RFC 6429 5)
-        conn.retransmits = 0
+        time_outs_end(conn)
         conn.soft_error = None
         conn.timers.stop(USER)
     if sender.set_window(seg.seq, seg.ack, seg.wnd):
@@ -89,8 +95,11 @@ def take_ack(
     now: int,
     blocks: Sequence[tuple[int, int]] = (),
     duplicate: bool = False,
-) -> None:
-    """SND.UNA =< SEG.ACK =< SND.NXT: what arrived, and what that means for the rest."""
+) -> int:
+    """SND.UNA =< SEG.ACK =< SND.NXT: what arrived, and what that means for the rest.
+
+    Returns how many bytes were delivered.
+    """
     sender, recovery = conn.sender, conn.recovery
     una, nxt, mss = sender.snd_una, sender.snd_nxt, sender.mss
     board = recovery.scoreboard or first_text(conn)
@@ -125,6 +134,8 @@ def take_ack(
             recovery.dup_acks = 0
             probe_lost(conn, now)
         recovery.on_ack(sample, newly, duplicate, mss, dsack_end, srtt, conn.congestion)
+        if board.reordered:
+            tally_of(conn).reord_seen += 1
         if recovery.reductions != reductions:
             window_reduced(conn)
             window_fell(conn, now)
@@ -135,10 +146,13 @@ def take_ack(
         note_phase(conn, phase, now)
     note_window(conn, now)
     _arm(conn, board, newly, now)
+    if sender.queue is None and conn.busy_time < 0:
+        all_delivered(conn, now)
     if sender.queue is not None or sender.fin:
         conn.wake()
     elif ack == nxt:
         recovery.rest()
+    return sample.acked
 
 
 def _lost_probe(conn: Connection, board: Scoreboard, ack: int, duplicate: bool) -> bool:
@@ -168,7 +182,7 @@ def _take_sack(
     )
     if twice and una - sender.max_snd_wnd <= start < end <= nxt:
         dsack_end = end
-        conn.dsack_dups += 1
+        tally_of(conn).dsack_dups += 1
         _count(conn, "tcp.dsack_received")
         if recovery.undo is not None:
             recovery.undo.on_dsack(start, end)
@@ -188,7 +202,8 @@ def _advance(conn: Connection, ack: int) -> None:
     """SND.UNA moves."""
     conn.sender.acknowledge(ack)
     conn.forward_progress = True
-    conn.retransmits = 0
+    if conn.retransmits:
+        time_outs_end(conn)
     conn.soft_error = None  # the way is there again
     conn.probing = False
     tell_space(conn)

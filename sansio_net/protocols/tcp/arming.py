@@ -15,6 +15,7 @@ from .phase import CWR, OPEN
 from .scoreboard import NEVER, Scoreboard
 from .states import OWES_SYN, State
 from .tail import TailProbe, probe_timeout
+from .tally import text_waits
 from .timers import (
     CORK,
     FIN_WAIT_2,
@@ -142,6 +143,8 @@ def arm_waiting(conn: Connection, now: int) -> None:
     state, timers, sender = conn.state, conn.timers, conn.sender
     if conn.done:
         return
+    if sender.queue is not None:
+        text_waits(conn, now)
     if sender.held_back:
         if timers.at(CORK) is None:
             timers.set(CORK, now + CORK_DELAY)

@@ -20,13 +20,14 @@ from sansio_net.wire.tcp_options import (
 from . import fastopen, lifecycle
 from .acknowledgment import acknowledged, echo_age, syn_acknowledged, tell_space
 from .challenge import answer_stray, challenge
+from .ecn import ECT0, text_arrives
 from .ecn import meet as meet_ecn
-from .ecn import text_arrives
 from .events import DATA, EOF
 from .receiver import QUICK_AGAIN
 from .segment import Segment
 from .seq import unwrap
 from .states import OWES_SYN, State
+from .tally import tally_of
 from .timers import DELAYED_ACK, FIN_WAIT_2
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def segment_arrives(
         receiver.quick_acks = conn.options.quick_acks
     conn.heard_at = now
     conn.keepalives = 0
+    if ecn and not conn.ecn_known:
+        conn.ecn_known = ECT0
     if state is State.SYN_SENT:
         number = unwrap(ack, sender.snd_una)
         seg = Segment(seq, number, flags, wnd, urgent, body, cuts, ecn)
@@ -312,7 +315,10 @@ def take_text(conn: Connection, seg: Segment, now: int) -> bool:
     if conn.ecn is not None:
         text_arrives(conn, conn.ecn, seg.flags, seg.ecn, seg.cuts)
     hole = receiver.reorder is not None
+    early = seg.seq > receiver.rcv_nxt
     moved = receiver.take_text(seg.seq, body, seg.cuts)
+    if early and moved >= 0:
+        tally_of(conn).rcv_ooopack += seg.cuts
     if moved < 0:
         conn.drop(DropReason.TCP_REORDER_LIMIT)
         seg.flags &= ~FIN

@@ -58,7 +58,7 @@ from . import (
 )
 from .challenge import ChallengeLimit
 from .congestion import controller
-from .ecn import CE, Ecn
+from .ecn import Ecn
 from .events import TcpEvent
 from .fastopen import FastOpen
 from .handshake import Negotiated
@@ -72,6 +72,7 @@ from .recovery import Recovery
 from .rtt import RttEstimator
 from .seq import MASK
 from .states import OWES_BARE_RST, OWES_SYN, TRANSITIONS, State
+from .tally import Tally, tally_of
 from .time_wait import TimeWaitRecord
 from .timers import Timers
 
@@ -88,7 +89,7 @@ class Connection:
         "agreed",
         "armed",
         "bare_rst_seq",
-        "bytes_retrans",
+        "busy_time",
         "challenges",
         "clock",
         "closed",
@@ -97,8 +98,8 @@ class Connection:
         "data_segs_in",
         "data_segs_out",
         "done",
-        "dsack_dups",
         "ecn",
+        "ecn_known",
         "ect",
         "error",
         "established",
@@ -145,10 +146,10 @@ class Connection:
         "stalled_una",
         "state",
         "suspicious",
+        "tally",
         "text_at",
         "time_wait",
         "timers",
-        "total_retrans",
         "trace",
         "ts_offset",
     )
@@ -230,7 +231,9 @@ class Connection:
         self.heard_at = 0
         # what `info` tells and nothing else asks
         self.segs_in = self.segs_out = self.data_segs_in = self.data_segs_out = 0
-        self.total_retrans = self.bytes_retrans = self.dsack_dups = 0
+        self.busy_time = 0  # ns that text waited; below zero: it does (`tally.py`)
+        self.ecn_known = 0  # codepoints up to this one tell nothing (any more)
+        self.tally: Tally | None = None
         self.text_at = 0  # when text last arrived
         self.isn_floor: int | None = None
         self.challenges: ChallengeLimit | None = None
@@ -407,7 +410,7 @@ class Connection:
             self.text_at = now
         if (
             self.state is not ESTABLISHED
-            or ecn == CE
+            or ecn > self.ecn_known
             or not fastpath.predicted(
                 self, seq, ack, flags, wnd, options, body, now, cuts
             )
@@ -490,8 +493,9 @@ class Connection:
     def note_retransmission(
         self, now: int, seq: int, size: int, reason: str, segments: int = 1
     ) -> None:
-        self.total_retrans += max(segments, 1)
-        self.bytes_retrans += size
+        tally = tally_of(self)
+        tally.total_retrans += max(segments, 1)
+        tally.bytes_retrans += size
         if self.counters is not None:
             self.counters.count("tcp.retransmitted", max(segments, 1))
         self.note(now, "tcp.retransmit", seq & MASK, size, reason)

@@ -24,6 +24,7 @@ from .events import ACCEPTED, DATA
 from .handshake import our_mss
 from .isn import IsnGenerator
 from .lifecycle import start_congestion
+from .tally import tally_of
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -195,6 +196,7 @@ def answered(
         elif fast.opened or fast.cookie == b"":
             cache.fail(fast.peer, now)
     if fast.opened:
+        tally_of(conn).syn_data = taken
         _count(conn.counters, "tcp.fast_open_active" if taken else "tcp.fast_open_lost")
     conn.fast_open = None
 
@@ -268,6 +270,7 @@ def accept(
     text = body[: receiver.limit]
     child.notify(ACCEPTED)
     if text:
+        tally_of(child).syn_data = True
         receiver.take_text(receiver.rcv_nxt, text, 1)
         child.notify(DATA)
 

@@ -16,6 +16,7 @@ from .congestion import Bbr
 from .congestion.base import INFINITE
 from .handshake import our_mss
 from .states import State
+from .tally import BY_BUFFER, BY_WINDOW, Tally
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -40,6 +41,10 @@ class TcpInfo:
     timestamps: bool = False
     sack: bool = False
     ecn: bool = False
+    ecn_seen: bool = False
+    """The peer's packets came marked as capable (ECT), or by congestion (CE)."""
+    syn_data: bool = False
+    """Text came or went with a SYN (RFC 7413), and was taken."""
     wscale: bool = False
     snd_wscale: int = 0
     rcv_wscale: int = 0
@@ -69,6 +74,8 @@ class TcpInfo:
     """0 until there is one."""
     reordering: int = 3
     """Segments that a later one may overtake and no loss is suspected."""
+    reord_seen: int = 0
+    """ACKs that told of text overtaken on the way."""
     snd_wnd: int = 0
     rcv_wnd: int = 0
     rcv_space: int = 0
@@ -76,6 +83,17 @@ class TcpInfo:
     pacing_rate: int = 0
     delivery_rate: int = 0
     app_limited: bool = False
+    delivered: int = 0
+    """Acknowledged, or SACKed."""
+    delivered_ce: int = 0
+    """Of that, by ACKs that echo a mark of congestion (ECE)."""
+    busy_time: int = 0
+    """How long text waited to leave or to be acknowledged, up to the last turn."""
+    rwnd_limited: int = 0
+    """Of that, how long the peer's window was what it waited for."""
+    sndbuf_limited: int = 0
+    """Of that, how long the path had room, and a full `send_buffer` nothing to fill
+    it with."""
     bbr_bw: int = 0
     """The model of BBR, where that is the controller: rate and round trip."""
     bbr_min_rtt: int = 0
@@ -95,6 +113,12 @@ class TcpInfo:
     data_segs_in: int = 0
     total_retrans: int = 0
     """Segments sent again."""
+    total_rto: int = 0
+    """Time-outs, the SYN's included."""
+    total_rto_recoveries: int = 0
+    """Of those, the ones that were the first in a row."""
+    total_rto_time: int = 0
+    """From there to the ACK that ended the row."""
     dsack_dups: int = 0
     """Segments that the peer says it got twice (RFC 2883)."""
     notsent_bytes: int = 0
@@ -104,6 +128,8 @@ class TcpInfo:
     """Taken by `send` and not acknowledged: ss's Send-Q."""
     out_of_order: int = 0
     """Kept beyond a hole."""
+    rcv_ooopack: int = 0
+    """Segments that came so."""
     urgent: int = 0
     """To be read up to the end of the peer's urgent text."""
 
@@ -132,6 +158,7 @@ def _stance(info: TcpInfo, conn: Connection) -> None:
     if agreed is not None:
         info.timestamps, info.sack = agreed.timestamps, agreed.sack
     info.ecn = conn.ecn is not None
+    info.ecn_seen = info.ecn and conn.ecn_known > 0
     info.snd_wscale, info.rcv_wscale = conn.sender.wscale, conn.receiver.wscale
     info.wscale = info.snd_wscale > 0 or info.rcv_wscale > 0
     info.rto, info.rtt, info.rttvar = rtt.rto, rtt.srtt, rtt.rttvar
@@ -183,22 +210,43 @@ def _counts(info: TcpInfo, conn: Connection) -> None:
     # a FIN or SYN takes a number and is no text
     began = sender.iss + 1
     sent = min(max(sender.snd_nxt, began), sender.queue_end) - began
-    info.bytes_sent = sent + conn.bytes_retrans
-    info.bytes_retrans = conn.bytes_retrans
+    info.bytes_sent = sent
     info.bytes_acked = max(0, sender.snd_una - sender.iss)
+    info.delivered = info.bytes_acked + info.sacked
     received = receiver.rcv_nxt - receiver.irs - 1 - receiver.fin_reached
     info.bytes_received = max(0, received)
     info.segs_out, info.segs_in = conn.segs_out, conn.segs_in
     info.data_segs_out = conn.data_segs_out
     info.data_segs_in = conn.data_segs_in
-    info.total_retrans, info.dsack_dups = conn.total_retrans, conn.dsack_dups
+    info.busy_time = conn.busy_time
+    if info.busy_time < 0:
+        info.busy_time += conn.clock + 1
+    if conn.tally is not None:
+        _past(info, conn.tally, conn.clock)
+
+
+def _past(info: TcpInfo, tally: Tally, clock: int) -> None:
+    info.bytes_sent += tally.bytes_retrans
+    info.bytes_retrans, info.total_retrans = tally.bytes_retrans, tally.total_retrans
+    info.dsack_dups, info.reord_seen = tally.dsack_dups, tally.reord_seen
+    info.rcv_ooopack, info.delivered_ce = tally.rcv_ooopack, tally.delivered_ce
+    info.syn_data = tally.syn_data
+    info.rwnd_limited, info.sndbuf_limited = tally.rwnd_limited, tally.sndbuf_limited
+    if tally.limit == BY_WINDOW:
+        info.rwnd_limited += clock - tally.limited_since
+    elif tally.limit == BY_BUFFER:
+        info.sndbuf_limited += clock - tally.limited_since
+    info.total_rto, info.total_rto_time = tally.total_rto, tally.total_rto_time
+    info.total_rto_recoveries = tally.total_rto_recoveries
+    if info.retransmits:
+        info.total_rto_time += clock - tally.rto_since
 
 
 # The words of ss --------------------------------------------------------------------
 
 
 def format_info(info: TcpInfo, now: int, *, numeric: bool = False) -> str:
-    """One line, as ``ss -ti`` (iproute2 6.1) prints below a connection.
+    """One line, as ``ss -tio`` (iproute2 6.1) prints below a connection.
 
     What is zero is left out, as there. Segments are counted by `snd_mss`. `numeric`:
     rates in full, as with ``-n``.
@@ -209,6 +257,8 @@ def format_info(info: TcpInfo, now: int, *, numeric: bool = False) -> str:
         *(("ts",) if info.timestamps else ()),
         *(("sack",) if info.sack else ()),
         *(("ecn",) if info.ecn else ()),
+        *(("ecnseen",) if info.ecn_seen else ()),
+        *(("fastopen",) if info.syn_data else ()),
         info.congestion,
         *((f"wscale:{info.snd_wscale},{info.rcv_wscale}",) if info.wscale else ()),
         f"rto:{_ms(info.rto)}",
@@ -231,17 +281,20 @@ def format_info(info: TcpInfo, now: int, *, numeric: bool = False) -> str:
         *_some("data_segs_in", info.data_segs_in),
         *_bbr(info, numeric),
         *_rates(info, cwnd * mss, now, numeric),
+        *_waits(info),
         *_some("unacked", -(-info.unacked // mss)),
         *_retransmissions(info),
         *_some("lost", -(-info.lost // mss)),
         *_some("sacked", -(-info.sacked // mss)),
         *_some("dsack_dups", info.dsack_dups),
         *((f"reordering:{info.reordering}",) if info.reordering != 3 else ()),
+        *_some("reord_seen", info.reord_seen),
         *((f"rcv_rtt:{_ms(info.rcv_rtt)}",) if info.rcv_rtt else ()),
         *_some("rcv_space", info.rcv_space),
         *_some("rcv_ssthresh", info.rcv_wnd),
         *_some("notsent", info.notsent_bytes),
         *((f"minrtt:{_ms(info.min_rtt)}",) if info.min_rtt else ()),
+        *_some("rcv_ooopack", info.rcv_ooopack),
         *_some("snd_wnd", info.snd_wnd),
     ]
     return " ".join(words)
@@ -278,8 +331,24 @@ def _rates(info: TcpInfo, window: int, now: int, numeric: bool) -> list[str]:
         words.append(f"pacing_rate {_rate(info.pacing_rate, numeric)}")
     if info.delivery_rate:
         words.append(f"delivery_rate {_rate(info.delivery_rate, numeric)}")
+    words += _some("delivered", -(-info.delivered // info.snd_mss))
+    words += _some("delivered_ce", -(-info.delivered_ce // info.snd_mss))
     if info.app_limited:
         words.append("app_limited")
+    return words
+
+
+def _waits(info: TcpInfo) -> list[str]:
+    """For how long something was to be sent, and what of it for want of room."""
+    busy = info.busy_time // MILLISECOND
+    words = [f"busy:{busy}ms"] if busy else []
+    for name, ns in (
+        ("rwnd_limited", info.rwnd_limited),
+        ("sndbuf_limited", info.sndbuf_limited),
+    ):
+        if busy and (limited := ns // MILLISECOND):
+            whole, tenth = divmod(limited * 1000 // busy, 10)
+            words.append(f"{name}:{limited}ms({whole}.{tenth}%)")
     return words
 
 

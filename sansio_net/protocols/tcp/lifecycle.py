@@ -16,6 +16,7 @@ from .handshake import agree, effective_mss, our_mss
 from .mtu import begin_path
 from .seq import MASK
 from .states import OWES_BARE_RST, OWES_RST, OWES_SYN, State
+from .tally import all_delivered, time_outs_end
 from .time_wait import TimeWaitRecord
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def establish(conn: Connection, now: int) -> None:
         fast.ended(False, now)
         conn.fast_open = None
     start_congestion(conn, now)
-    conn.retransmits = 0
+    time_outs_end(conn)
     conn.soft_error = None
     conn.peer_offer = None
     conn.established = True
@@ -249,6 +250,8 @@ def _release(conn: Connection) -> None:
     if conn.orphans is not None:
         conn.orphans.let_go(conn.id)
     conn.timers.stop_all()
+    if conn.busy_time < 0:
+        all_delivered(conn, conn.clock)
     conn.sender.discard()
     conn.receiver.reorder = None
     conn.peer_offer = conn.fast_open = None

@@ -93,10 +93,9 @@ class Receiver:
     def start(self, irs: int, mss: int) -> None:
         """The peer's SYN came. `mss` is what we take in one segment."""
         self.irs = irs
-        self.rcv_nxt = self.rcv_up = irs + 1
+        self.rcv_nxt = self.rcv_up = self.last_ack_sent = irs + 1
         # the window of our SYN was in no proportion to anything the peer has said
-        self.rcv_adv = irs + 1
-        self.last_ack_sent = irs + 1
+        self.rcv_adv = self.rcv_nxt
         self.mss = mss
 
     # What may come ------------------------------------------------------------------

@@ -23,6 +23,7 @@ from .states import (
     OWES_TAIL_PROBE,
     State,
 )
+from .tally import tally_of
 from .timers import (
     CORK,
     DELAYED_ACK,
@@ -73,6 +74,7 @@ def _retransmit(conn: Connection, now: int) -> None:
     if conn.retransmits >= limit:
         give_up(conn)
         return
+    tally_of(conn).timed_out(not conn.retransmits, now)
     conn.retransmits += 1
     if conn.retransmits >= options.retries1:
         conn.suspicious = True

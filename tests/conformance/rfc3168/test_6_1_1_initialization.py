@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sansio_net.testing import Script
+from sansio_net.testing.craft import tcp_packet
+from sansio_net.wire.checksum import update
+from sansio_net.wire.tcp import CWR, ECE, SYN
 from tests.conformance.peers import MS, SEC, plain
 from tests.conformance.requirements import requirement
 
@@ -36,6 +39,26 @@ def test_asked_and_answered() -> None:
     t = opening("SE.")
     t.conn.send(b"text")
     t.us("P.", ecn=ECT0)
+
+
+@requirement(RFC, "6.1.1-1", "An ECN-setup SYN MAY be answered by an ECN-setup SYN-ACK")
+def test_accurate_ecn_is_asked_for() -> None:
+    """AE, CWR and ECE together: a host that would speak AccECN, and takes RFC 3168."""
+    t = Script()
+    t.listen()
+    ends = (t.peer_address, t.peer_port), (t.address, t.port)
+    syn = bytearray(tcp_packet(*ends, seq=t.peer_isn, flags=SYN | ECE | CWR))
+    offset, check = syn[32:34], int.from_bytes(syn[36:38], "big")
+    syn[32] |= 0x01  # the last of the reserved bits
+    old, new = (int.from_bytes(word, "big") for word in (offset, syn[32:34]))
+    syn[36:38] = update(check, old, new).to_bytes(2, "big")
+    t.arrive(bytes(syn))
+    t.us("SE.", ecn=NOT_ECT, ack=1)
+    t.peer(".", seq=1, ack=1)
+    t.conn.send(b"text")
+    t.us("P.", ecn=ECT0)
+    t.peer("P.", data=b"text", ecn=CE)
+    t.us("E.", ack=5)
 
 
 @requirement(RFC, "6.1.1-2", "Otherwise an ECN-setup SYN-ACK MUST NOT be sent")

@@ -115,6 +115,7 @@ def test_text_with_the_syn() -> None:
     assert cookie_of(t) == COOKIE
     t.peer("S.", seq=0, ack=6, mss=1000)
     t.us(".", seq=6, ack=1)
+    assert t.conn.info().syn_data
 
 
 @requirement(RFC, "4.2.1-1", "A client MUST first request a cookie")
@@ -209,6 +210,7 @@ def test_a_valid_and_an_invalid_cookie() -> None:
     t.us("S.", ack=5)
     assert [type(event) for event in t.events[-2:]] == [Accepted, DataReceived]
     assert t.conn.recv(10) == b"text"
+    assert t.conn.info().syn_data
     assert t.conn.state is State.SYN_RECEIVED
 
 
