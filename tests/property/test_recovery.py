@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from typing import Any
 
-from hypothesis import given, note
+from hypothesis import example, given, note
 from hypothesis import strategies as st
 
 from sansio_net.units import MILLISECOND, SECOND
@@ -174,6 +174,19 @@ class Path:
         assert now - self.progress_at <= 3 * self.rto, (now, self.rto)
 
 
+@example(  # a pacing timer was left when everything had been acknowledged
+    size=14_001,
+    fates=[
+        *("lose", "lose", "pass", "pass", "pass", "pass", "lose", "lose", "lose"),
+        *("lose", "pass", "pass", "pass", "pass", "late", "pass", "renege", "lose"),
+    ],
+    every=1,
+    chosen={
+        **dict.fromkeys(("sack", "stamps", "rack", "frto", "tail_loss_probe"), False),
+        "congestion": "bbr",
+        "gso_max": 0,
+    },
+)
 @given(
     size=st.integers(1, 60_000),
     fates=st.lists(st.sampled_from(FATES), max_size=200),

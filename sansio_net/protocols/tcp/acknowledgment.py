@@ -101,7 +101,7 @@ def take_ack(
     Returns how many bytes were delivered.
     """
     sender, recovery = conn.sender, conn.recovery
-    una, nxt, mss = sender.snd_una, sender.snd_nxt, sender.mss
+    una, nxt = sender.snd_una, sender.snd_nxt
     board = recovery.scoreboard or first_text(conn)
     sample = board.sample
     newly = ack - una
@@ -120,7 +120,6 @@ def take_ack(
         board.acknowledge(ack)
         _advance(conn, ack)
     _measure(conn, board, age if newly else None, now)
-    reductions = recovery.reductions
     if plain:
         recovery.dup_acks, recovery.advance = 0, newly
         if recovery.rack is not None:
@@ -129,16 +128,7 @@ def take_ack(
             )
         sample.acked, sample.lost, sample.pipe = board.delivered, 0, nxt - ack
     else:
-        srtt = conn.rtt.srtt
-        if conn.path is not None and _lost_probe(conn, board, ack, duplicate):
-            recovery.dup_acks = 0
-            probe_lost(conn, now)
-        recovery.on_ack(sample, newly, duplicate, mss, dsack_end, srtt, conn.congestion)
-        if board.reordered:
-            tally_of(conn).reord_seen += 1
-        if recovery.reductions != reductions:
-            window_reduced(conn)
-            window_fell(conn, now)
+        _tell_recovery(conn, board, newly, duplicate, dsack_end, now)
     _tell_congestion(conn, board, phase, newly)
     if newly and conn.path is not None and conn.path.search is not None:
         probe_acknowledged(conn, conn.path.search, now)
@@ -153,6 +143,30 @@ def take_ack(
     elif ack == nxt:
         recovery.rest()
     return sample.acked
+
+
+def _tell_recovery(
+    conn: Connection,
+    board: Scoreboard,
+    newly: int,
+    duplicate: bool,
+    dsack_end: int,
+    now: int,
+) -> None:
+    """Something is, was or may be missing."""
+    recovery, sample = conn.recovery, board.sample
+    srtt, reductions = conn.rtt.srtt, recovery.reductions
+    if conn.path is not None and _lost_probe(conn, board, sample.una, duplicate):
+        recovery.dup_acks = 0
+        probe_lost(conn, now)
+    recovery.on_ack(
+        sample, newly, duplicate, conn.sender.mss, dsack_end, srtt, conn.congestion
+    )
+    if board.reordered:
+        tally_of(conn).reord_seen += 1
+    if recovery.reductions != reductions:
+        window_reduced(conn)
+        window_fell(conn, now)
 
 
 def _lost_probe(conn: Connection, board: Scoreboard, ack: int, duplicate: bool) -> bool:

@@ -20,6 +20,7 @@ from .timers import (
     CORK,
     FIN_WAIT_2,
     KEEPALIVE,
+    PACING,
     PERSIST,
     PROBE,
     REORDER,
@@ -67,6 +68,7 @@ def rearm(conn: Connection, now: int) -> None:
         timers.stop(RETRANSMIT)
         timers.stop(PROBE)
         timers.stop(REORDER)
+        timers.stop(PACING)
     elif tail is not None and (board := _probes(conn, tail)) is not None:
         _arm_probe(conn, board, now)
     else:
