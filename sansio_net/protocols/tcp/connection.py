@@ -70,9 +70,8 @@ from .pacer import Pacer
 from .path import PathMtu
 from .recovery import Recovery
 from .rtt import RttEstimator
-from .seq import MASK
 from .states import OWES_BARE_RST, OWES_SYN, TRANSITIONS, State
-from .tally import Tally, tally_of
+from .tally import Tally
 from .time_wait import TimeWaitRecord
 from .timers import Timers
 
@@ -489,13 +488,3 @@ class Connection:
     def note(self, now: int, kind: str, *values: TraceValue) -> None:
         if self.trace is not None:
             self.trace.append((now, kind, self.id, *values))
-
-    def note_retransmission(
-        self, now: int, seq: int, size: int, reason: str, segments: int = 1
-    ) -> None:
-        tally = tally_of(self)
-        tally.total_retrans += max(segments, 1)
-        tally.bytes_retrans += size
-        if self.counters is not None:
-            self.counters.count("tcp.retransmitted", max(segments, 1))
-        self.note(now, "tcp.retransmit", seq & MASK, size, reason)

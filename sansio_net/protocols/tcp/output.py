@@ -31,6 +31,7 @@ from .states import (
     OWES_TAIL_PROBE,
     State,
 )
+from .tally import note_retransmission
 from .timers import PACING, PROBE, RETRANSMIT
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _syn(conn: Connection, now: int) -> Packet:
         if fast is not None:
             fast.timed_out(now)
         conn.rtt.cancel()
-        conn.note_retransmission(now, sender.iss, 0, "syn")
+        note_retransmission(conn, now, sender.iss, 0, "syn")
     mss = our_mss(conn.laddr, conn.link_mtu, conn.options)
     options = offer(
         conn.options, mss, clock(conn, now), receiver.ts_recent, conn.peer_offer
@@ -323,7 +324,7 @@ def _text(
             flags |= FIN
             end += 1
     if reason is not None:
-        conn.note_retransmission(now, seq, text, reason, -(-text // mss))
+        note_retransmission(conn, now, seq, text, reason, -(-text // mss))
     _record(conn, seq, end, now)
     if text % mss:
         sender.small_end = seq + text

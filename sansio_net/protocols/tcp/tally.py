@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .seq import MASK
+
 if TYPE_CHECKING:
     from .connection import Connection
 
@@ -111,3 +113,16 @@ def all_delivered(conn: Connection, now: int) -> None:
     conn.busy_time += now + 1
     if conn.tally is not None and conn.tally.limit:
         conn.tally.limited_by(UNLIMITED, now)
+
+
+def note_retransmission(
+    conn: Connection, now: int, seq: int, size: int, reason: str, segments: int = 1
+) -> None:
+    """`segments` with `size` bytes of text leave again."""
+    segments = max(segments, 1)
+    tally = tally_of(conn)
+    tally.total_retrans += segments
+    tally.bytes_retrans += size
+    if conn.counters is not None:
+        conn.counters.count("tcp.retransmitted", segments)
+    conn.note(now, "tcp.retransmit", seq & MASK, size, reason)
