@@ -21,7 +21,7 @@ from sansio_net.protocols.slaac import (
 from sansio_net.wire.ndp import RouterAdvertisement
 
 from .events import DnsServersChanged
-from .hops import DEFAULT_HOP_LIMIT
+from .hops import DEFAULT_HOP_LIMIT, forget_gateway
 from .routes import Route
 
 if TYPE_CHECKING:
@@ -65,8 +65,13 @@ def _solicit(nic: Interface, now: int) -> None:
     slaac = nic.slaac
     assert slaac is not None
     slaac.mac = nic.mac
-    usable = [one.ip for one in nic.addresses if one.usable and len(one.ip) == 16]
-    slaac.source = next((ip for ip in usable if is_link_local(ip)), bytes(16))
+    fit = [
+        one.ip
+        for one in nic.addresses
+        if one.usable and not one.optimistic  # RFC 4429 3.2
+    ]
+    ours = (ip for ip in fit if len(ip) == 16 and is_link_local(ip))
+    slaac.source = next(ours, bytes(16))
     for packet in slaac.transmit(now):
         info = packet.info
         assert info is not None
@@ -106,6 +111,8 @@ def _route(nic: Interface, event: RouteChanged) -> None:
     if known is not None and known.metric >= METRIC // 2:
         routes.forget(known)
         known = None
+    if not event.valid and not event.prefixlen:
+        forget_gateway(nic.stack, event.via)  # RFC 4861 6.3.5: nothing goes there
     if event.valid and known is None:
         metric = METRIC - event.preference * (METRIC // 2)
         try:

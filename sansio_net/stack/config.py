@@ -36,7 +36,8 @@ class StackConfig:
     stable_secret: what IPv6 identifiers are made from (RFC 7217); keep it, and the
     addresses stay the same; b"": from the seed.
     address_policy: prefixes with precedence and label, prefer_temporary: of addresses
-    of the same kind (RFC 6724 2.1; 5, rule 7).
+    of the same kind (RFC 6724 2.1; 5, rule 7). flow_labels: IPv6 packets of a
+    flow have one label (RFC 6437).
     """
 
     weak_host: bool = False
@@ -57,6 +58,7 @@ class StackConfig:
     stable_secret: bytes = b""
     address_policy: tuple[PolicyRow, ...] = DEFAULT_POLICY
     prefer_temporary: bool = True
+    flow_labels: bool = True
 
     tcp: TcpOptions = field(default_factory=TcpOptions)
     udp: UdpOptions = field(default_factory=UdpOptions)

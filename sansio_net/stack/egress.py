@@ -137,7 +137,8 @@ def connection_speaks(
     else:
         tos = options.tos | connection.ect
         hops = nic.hop_limit if options.ttl == DEFAULT_HOP_LIMIT else options.ttl
-        top = ipv6.pack_header(connection.laddr, dst, 6, size, hops, tos)
+        flow = stack.flows.label(hop.flow, 6, connection.lport << 16 | connection.rport)
+        top = ipv6.pack_header(connection.laddr, dst, 6, size, hops, tos, flow)
     _prepend(packet, header, top)
     out.append(packet)
 
@@ -357,7 +358,11 @@ def _ipv6_packets(
     hops = info.ttl
     if hops == DEFAULT_HOP_LIMIT and not is_multicast(dst):
         hops = hop.nic.hop_limit
-    top = ipv6.pack_header(source, dst, protocol, size, hops, info.tos)
+    ports = 0
+    if protocol in (ipv4.PROTO_TCP, ipv4.PROTO_UDP):
+        ports = int.from_bytes(packet.head[:4], "big")
+    flow = stack.flows.label(hop.flow, protocol, ports)
+    top = ipv6.pack_header(source, dst, protocol, size, hops, info.tos, flow)
     _prepend(packet, b"", top)
     mtu = hop.mtu
     if 40 + size <= MIN_MTU6:

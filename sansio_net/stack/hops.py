@@ -46,6 +46,7 @@ class Hop:
     to_all: it leads to every host of a subnet. to_subnet: to one's own name, which is
     no host's (RFC 1812 4.2.3.1). source: the address to send from where the sender
     names none, b"" for none.
+    flow: for `FlowLabels.label`.
     header: the link header where no neighbour is needed (IP medium, groups), or None.
     cache: that knows the neighbour, where one is needed.
     """
@@ -53,6 +54,7 @@ class Hop:
     __slots__ = (
         "bound",
         "cache",
+        "flow",
         "header",
         "mtu",
         "neighbour",
@@ -70,6 +72,7 @@ class Hop:
         self.bound: Interface | None = None
         self.to_all = self.to_subnet = False
         self.source = b""
+        self.flow = 0
         self.next_hop = next_hop
         self.version = version
         self.neighbour: Neighbour | None = None
@@ -151,6 +154,8 @@ def _new_hop(
             hop.mtu = min(route.mtu, hop.mtu)
     if group_mac is not None and hop.nic.arp is not None:
         hop.header = group_mac + hop.nic.mac + (_TYPE4 if len(dst) == 4 else _TYPE6)
+    if len(dst) != 4:
+        hop.flow = stack.flows.offset(bare)
     hop.to_all = group_mac is BROADCAST_MAC
     if route is not None and stack.own.get(route.source) is hop.nic:
         hop.source = route.source
@@ -245,7 +250,7 @@ def on_link(stack: Stack, hop: Hop, dst: bytes, source: bytes) -> Hop:
     is asked by ARP (RFC 3927 2.6.2).
     """
     if (
-        len(source) == 16
+        len(source) != 4
         or hop.next_hop == dst
         or hop.header is not None
         or not is_link_local(source)

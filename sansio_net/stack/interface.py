@@ -311,7 +311,7 @@ class Interface:
         added.known_as = ip + self.zone if is_zoned(ip) else ip
         neighbours.claim(self, added)
         self.addresses.append(added)
-        if not probe:
+        if not probe or added.optimistic:
             self.use(added)
         if len(ip) == 16 and self.ndp is not None:
             neighbours.ensure_link_local(self, probe)

@@ -67,7 +67,8 @@ def claim(nic: Interface, address: Address) -> None:
     cache = cache_for(nic, ip)
     if cache is None:
         return
-    cache.claim(ip, probe=address.probe)
+    address.optimistic = _may_be_optimistic(nic, address)
+    _claim(cache, address)
     if nic.stack.forwarding is not None:
         groups.join_routers(nic, len(ip))
     if len(ip) == 16:
@@ -79,6 +80,27 @@ def claim(nic: Interface, address: Address) -> None:
             raise
 
 
+def _claim(cache: Cache, address: Address) -> None:
+    if isinstance(cache, NeighbourDiscovery):
+        wanted = address.optimistic
+        cache.claim(address.ip, probe=address.probe, optimistic=wanted)
+    else:
+        cache.claim(address.ip, probe=address.probe)
+
+
+def _may_be_optimistic(nic: Interface, address: Address) -> bool:
+    """RFC 4429 3.1 and 3.3: formed at random, on a host that knows its router's MAC."""
+    stack = nic.stack
+    return (
+        stack.config.ndp.optimistic
+        and address.probe
+        and address.formed
+        and stack.forwarding is None
+        and nic.ndp is not None
+        and nic.ndp.knows_router()
+    )
+
+
 def release(nic: Interface, ip: bytes) -> None:
     cache = cache_for(nic, ip)
     if cache is None:
@@ -87,7 +109,11 @@ def release(nic: Interface, ip: bytes) -> None:
         nic.link_local4 = None  # by hand: no other one is wanted
     cache.release(ip)
     if len(ip) == 16:
-        groups.leave(nic, solicited_node(ip))
+        group = solicited_node(ip)
+        # RFC 4861 7.2.1: another address may be asked for in the same group
+        others = (one.ip for one in nic.addresses if len(one.ip) == 16)
+        if all(solicited_node(other) != group for other in others):
+            groups.leave(nic, group)
 
 
 def claim_again(nic: Interface) -> None:
@@ -103,7 +129,8 @@ def claim_again(nic: Interface) -> None:
         if address.probe and address.usable:
             nic.disuse(address)
             nic.stack.report(AddressRemoved(nic, str(address)))
-        cache.claim(address.ip, probe=address.probe)
+        address.optimistic = False
+        _claim(cache, address)
     if nic.link_local:
         nic.n_link_locals_taken = 0
         _form_link_local(nic)
@@ -152,6 +179,9 @@ def _claimed(nic: Interface, ip: bytes) -> None:
         if address.ip == ip:
             if not address.usable:
                 nic.use(address)
+            elif address.optimistic:
+                address.optimistic = False
+                nic.stack.routes.version += 1  # it is as good as the others now
             return
     if nic.arp is not None and ip == nic.arp.link_local:
         linklocal.claimed(nic, ip)

@@ -46,6 +46,7 @@ from .closing import Closing
 from .config import StackConfig
 from .deadlines import Deadlines
 from .events import Event, Report, Reports, StackClosed
+from .flows import FlowLabels
 from .forwarding import Forwarding
 from .hops import IDENT_BUCKETS, Hop
 from .interface import Interface, InterfaceAddress
@@ -81,6 +82,7 @@ class Stack:
         "endpoints",
         "entropy",
         "fast_open",
+        "flows",
         "forwarding",
         "hops",
         "icmp",
@@ -123,6 +125,7 @@ class Stack:
         self.tally = Counters()
         self.deadlines = Deadlines()
         self.routes = RouteTable(config.max_routes)
+        self.flows = FlowLabels(config.flow_labels, entropy.child("flows"))
         self.policy = PolicyTable(config.address_policy)
         self.hops: dict[tuple[bytes, int], Hop] = {}
         self.redirects: dict[bytes, bytes] = {}  # destination -> gateway, by ICMP

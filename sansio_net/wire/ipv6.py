@@ -81,10 +81,11 @@ def pack_header(
     payload_length: int,
     hop_limit: int,
     traffic_class: int,
+    flow_label: int = 0,
 ) -> bytes:
-    """40 bytes, unchecked, flow label 0: the way out of the Stack."""
+    """40 bytes, unchecked: the way out of the Stack."""
     return HEADER.pack(
-        6 << 28 | traffic_class << 20,
+        6 << 28 | traffic_class << 20 | flow_label,
         payload_length,
         next_header,
         hop_limit,

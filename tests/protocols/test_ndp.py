@@ -182,6 +182,48 @@ def test_times_of_a_router() -> None:
     assert [at - start for at, _ in sent] == [0, 3 * SECOND, 6 * SECOND]
 
 
+def test_another_reachable_time_is_drawn_from_at_once() -> None:
+    # 6.3.4
+    lab = resolved()
+    lab.ndp.set_times(60_000 * SECOND, 0)
+    lab.ndp.flush()
+    lab.ndp.resolve(PEER_IP)
+    lab.turn()
+    lab.turn(advertisement())
+    assert lab.neighbour().reachable_until - lab.now >= 30_000 * SECOND
+
+
+def router_advertisement(mac: bytes | None) -> Packet:
+    message = ndp.RouterAdvertisement(64, False, False, ndp.MEDIUM, 1800, 0, 0, mac)
+    body = ndp.build_router_advertisement(message, PEER_IP, ALL_NODES)
+    return frame(PEER, group_mac(ALL_NODES), PEER_IP, ALL_NODES, body)
+
+
+def test_a_router_is_known_as_one_without_its_mac_too() -> None:
+    # 6.3.4
+    lab = Lab()
+    lab.turn(router_advertisement(None))
+    assert lab.ndp.neighbours() == []
+    assert not lab.ndp.knows_router()
+    lab = resolved()
+    assert not lab.neighbour().is_router
+    lab.turn(router_advertisement(None))
+    assert lab.neighbour().is_router
+    assert lab.neighbour().state is NeighbourState.REACHABLE
+    assert lab.ndp.knows_router()
+
+
+@pytest.mark.parametrize("mac", [PEER, None])
+def test_who_asks_for_routers_is_none(mac: bytes | None) -> None:
+    # 6.2.6
+    lab = resolved()
+    lab.turn(router_advertisement(PEER))
+    lab.ndp.is_router = True
+    body = ndp.build_router_solicitation(PEER_IP, ALL_ROUTERS, mac)
+    lab.turn(frame(PEER, group_mac(ALL_ROUTERS), PEER_IP, ALL_ROUTERS, body))
+    assert not lab.neighbour().is_router
+
+
 # Answers ----------------------------------------------------------------------------
 
 
@@ -389,9 +431,10 @@ def test_an_optimistic_address_is_used_at_once() -> None:
     assert isinstance(message, ndp.NeighbourAdvertisement)
     assert not message.override
     lab.ndp.resolve(OTHER_IP)
-    (question,) = lab.turn()
-    assert read(question)[2] == ndp.NeighbourSolicitation(OTHER_IP, None)
-    lab.pass_time(5 * SECOND)
+    # 3.2: it is no source of a solicitation
+    assert lab.turn() == []
+    later = [read(sent)[2] for _, sent in lab.pass_time(2 * SECOND)]
+    assert ndp.NeighbourSolicitation(OTHER_IP, OURS) in later
     assert lab.take_news()[0] == Claimed(IP)
 
 

@@ -19,6 +19,7 @@ from sansio_net.stack.events import (
     UdpError,
     UdpReceived,
 )
+from sansio_net.stack.flows import FlowLabels
 from sansio_net.units import MILLISECOND, MINUTE, SECOND
 from sansio_net.wire import icmpv6, ipv6, ndp
 from sansio_net.wire.checksum import checksum, pseudo_sum
@@ -446,3 +447,58 @@ def test_the_table_of_narrow_paths_is_bounded() -> None:
         stack.receive([too_big(quoted, 1300)], wire.now)
     assert len(stack.datagram_paths) == stack.config.max_hops
     assert stack.counters()["paths_forgotten"] == 5
+
+
+def test_a_group_is_left_with_the_last_address_that_needs_it() -> None:
+    """RFC 4861 7.2.1"""
+    wire = Wire()
+    (nic,) = [nic for nic in wire.stacks[0].interfaces() if not nic.is_loopback]
+    nic.add_address("fd00:1::a/64", probe=False)
+    nic.remove_address("fd00:1::a")
+    wire.settle()
+    echo = wire.stacks[1].echo_open()
+    echo.send_to("fd00::a", 1)
+    wire.settle()
+    assert any(isinstance(event, EchoReplied) for event in wire.events[1])
+    nic.remove_address("fd00::a")
+    membership = nic.memberships[16]
+    assert not membership.wanted(solicited_node(A)).exclude
+
+
+def labels(frames: list[bytes], protocol: int) -> set[int]:
+    headers = [ipv6.parse_ipv6(one, 14) for one in frames if one[12:14] == b"\x86\xdd"]
+    return {one.flow_label for one in headers if one.next_header == protocol}
+
+
+def test_a_flow_has_a_label() -> None:
+    """RFC 6437 3"""
+    wire = Wire()
+    a, b = wire.stacks
+    b.tcp_listen(("", 80))
+    seen = []
+    for _ in range(20):
+        conn = a.tcp_connect(("fd00::b", 80))
+        conn.send(bytes(20_000))
+        (label,) = labels(wire.settle(), 6)
+        conn.send(bytes(20_000))
+        assert labels(wire.settle(), 6) == {label}
+        seen.append(label)
+    assert 0 not in seen
+    assert len(set(seen)) == 20
+    sock, other = a.udp_bind(("", 5)), a.udp_bind(("", 6))
+    for _ in range(2):
+        sock.send_to(bytes(4000), ("fd00::b", 9))
+    (udp,) = labels(wire.settle(), 44)  # all fragments of both
+    other.send_to(b"x", ("fd00::b", 9))
+    assert labels(wire.settle(), 17) - {udp} != set()
+
+
+def test_labels_are_uniform() -> None:
+    """RFC 6437 3: an approximation to a discrete uniform distribution"""
+    flows = FlowLabels(True, Entropy.of(1))
+    offset = flows.offset(A)
+    buckets = [0] * 16
+    for port in range(32768, 32768 + 1600):
+        buckets[flows.label(offset, 6, port << 16 | 443) >> 16] += 1
+    assert min(buckets) > 50
+    assert FlowLabels(False, Entropy.of(1)).label(offset, 6, 443) == 0

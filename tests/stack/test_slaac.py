@@ -6,7 +6,12 @@ import itertools
 
 from sansio_net import Entropy
 from sansio_net.addresses import format_ip, pack_ip, pack_mac
-from sansio_net.protocols.ndp.frames import ALL_NODES, frame, group_mac
+from sansio_net.protocols.ndp.frames import (
+    ALL_NODES,
+    frame,
+    group_mac,
+    solicited_node,
+)
 from sansio_net.stack import (
     AddressAdded,
     AddressConflict,
@@ -14,6 +19,7 @@ from sansio_net.stack import (
     DnsServersChanged,
     Event,
     Stack,
+    StackConfig,
 )
 from sansio_net.units import SECOND
 from sansio_net.wire import ndp
@@ -37,8 +43,8 @@ def advertisement(valid: int = 3600, preferred: int = 1800, **more: object) -> b
 
 
 class Host:
-    def __init__(self) -> None:
-        self.stack = Stack(seed=Entropy.of(1).bytes(32))
+    def __init__(self, config: StackConfig | None = None) -> None:
+        self.stack = Stack(config, Entropy.of(1).bytes(32))
         self.nic = self.stack.add_interface(mac=MAC, slaac=True)
         self.now = SECOND
         self.events: list[Event] = []
@@ -213,3 +219,72 @@ def test_the_hop_limit_is_the_routers_unless_the_program_has_one() -> None:
     assert hop_limits(host, far, ttl=7) == {7}
     host.stack.add_route("ff15::/16", nic=host.nic)
     assert hop_limits(host, "ff15::1", multicast_ttl=64) == {64}
+
+
+def test_an_optimistic_address_is_used_while_it_is_checked() -> None:
+    """RFC 4429 3"""
+    config = StackConfig()
+    config.ndp.optimistic = True
+    host = Host(config)
+    host.wait(5 * SECOND)
+    assert len(host.addresses()) == 1  # 3.3: no router was known to the first one
+    before = len(host.sent)
+    host.wait(0, advertisement())
+    (formed,) = [one for one in host.nic.addresses if one.formed]
+    assert formed.usable
+    assert formed.optimistic
+    sock = host.stack.udp_bind(("", 5))
+    sock.send_to(b"x", ("2001:db8:2::1", 9))
+    host.wait(0)
+    sent = [one for _, one in host.sent[before:]]
+    (datagram,) = [one for one in sent if one[20] == 17]
+    assert (datagram[:6], datagram[22:38]) == (ROUTER_MAC, formed.ip)
+    host.nic.add_address("2001:db8:1::77/64", probe=False)
+    sock.send_to(b"x", ("2001:db8:2::1", 9))
+    host.wait(0)
+    assert host.sent[-1][1][22:38] == pack_ip("2001:db8:1::77")  # 3.1: as deprecated
+    asked = [one for one in sent if one[20] == 58 and one[54] == 135]
+    assert [one[22:38] for one in asked] == [bytes(16)]  # the probe alone
+    host.wait(3 * SECOND)
+    assert not formed.optimistic
+    assert formed.usable
+
+
+def test_an_optimistic_address_is_given_up_to_another_host() -> None:
+    """RFC 4429 3.3"""
+    config = StackConfig()
+    config.ndp.optimistic = True
+    host = Host(config)
+    host.wait(5 * SECOND)
+    host.wait(0, advertisement())
+    (formed,) = [one for one in host.nic.addresses if one.formed]
+    group = solicited_node(formed.ip)
+    body = ndp.build_neighbour_solicitation(formed.ip, bytes(16), group, None)
+    host.wait(0, frame(ROUTER_MAC, group_mac(group), bytes(16), group, body).join())
+    assert formed not in host.nic.addresses
+    assert any(isinstance(one, AddressConflict) for one in host.events)
+
+
+def test_a_manual_address_is_never_optimistic() -> None:
+    """RFC 4429 3.1"""
+    config = StackConfig()
+    config.ndp.optimistic = True
+    host = Host(config)
+    host.wait(5 * SECOND)
+    host.wait(0, advertisement())
+    host.nic.add_address("2001:db8:1::77/64")
+    manual = host.nic.addresses[-1]
+    assert not manual.optimistic
+    assert not manual.usable
+
+
+def test_what_a_router_said_of_others_ends_with_it() -> None:
+    """RFC 4861 6.3.5"""
+    host = Host()
+    host.wait(5 * SECOND)
+    host.wait(0, advertisement())
+    other = pack_ip("2001:db8:7::7")
+    host.stack.redirects[other] = ROUTER
+    host.wait(0, advertisement(lifetime=0))
+    assert host.stack.redirects == {}
+    assert [route for route in host.stack.routes if route.via] == []

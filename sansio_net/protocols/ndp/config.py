@@ -18,7 +18,8 @@ class NdpConfig(NeighbourConfig):
     dad_transmits: DupAddrDetectTransmits (RFC 4862 5.1); 0 switches detection off.
     dad_delay: MAX_RTR_SOLICITATION_DELAY, the longest random wait before the first.
     enhanced_dad: solicitations carry a nonce, so that our own, looped back, are known
-    (RFC 7527). optimistic: an address is used while it is checked (RFC 4429).
+    (RFC 7527). optimistic: an address is used while it is checked (RFC 4429);
+    in a Stack, one that is formed while the MAC of its router is known.
     announcements: unsolicited advertisements of an address that became ours (RFC 9131).
     """
 

@@ -132,12 +132,18 @@ class Claims:
         """Ours and those about to be, in the order in which they were claimed."""
         return list(self._claims)
 
+    def are_optimistic(self) -> bool:
+        """Are there addresses in use that are being checked?"""
+        return any(claim.optimistic for claim in self._claims.values())
+
     def source_for(self, target: bytes) -> Claim | None:
-        """The address of ours that has most leading bits in common with `target`."""
+        """The address of ours that has most leading bits in common with `target`; an
+        optimistic one asks for nobody (RFC 4429 3.2).
+        """
         wanted = int.from_bytes(target, "big")
         best, best_distance = None, 0
         for claim in self._claims.values():
-            if claim.established:
+            if claim.established and not claim.optimistic:
                 distance = (int.from_bytes(claim.ip, "big") ^ wanted).bit_length()
                 if best is None or distance < best_distance:
                     best, best_distance = claim, distance
@@ -148,12 +154,12 @@ class Claims:
 
     # -- verbs
 
-    def claim(self, ip: bytes, probe: bool, delay: bool) -> None:
+    def claim(self, ip: bytes, probe: bool, delay: bool, optimistic: bool) -> None:
         if ip not in self._claims and len(self._claims) >= self._config.claim_limit:
             raise LimitError("no more addresses on this interface")
         self.release(ip)
         probe = probe and self._config.dad_transmits > 0
-        claim = self._claims[ip] = Claim(ip, probe, self._config.optimistic)
+        claim = self._claims[ip] = Claim(ip, probe, optimistic)
         self._new.append((claim, delay))
 
     def release(self, ip: bytes) -> None:

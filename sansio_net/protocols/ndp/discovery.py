@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from sansio_net.addresses import IpAddress, is_unicast, pack_ip, pack_mac
+from sansio_net.addresses import IpAddress, pack_mac
 from sansio_net.counters import Counters, DropReason
 from sansio_net.entropy import Entropy
 from sansio_net.errors import StateError, WireError
@@ -174,7 +174,7 @@ class NeighbourDiscovery:
 
         At most as many as the table holds may be asked for in one turn.
         """
-        packed = self._pack(ip)
+        packed = frames.pack_host(ip)
         if self._claims.claims(packed):
             raise StateError("that is our own address")
         if len(self._wanted) < self._config.table_limit:
@@ -183,15 +183,24 @@ class NeighbourDiscovery:
             self._counters.drop(DropReason.NEIGHBOUR_TABLE_FULL)
         self._wake()
 
-    def claim(self, ip: IpAddress, probe: bool = False, delay: bool = False) -> None:
+    def claim(
+        self,
+        ip: IpAddress,
+        probe: bool = False,
+        delay: bool = False,
+        optimistic: bool | None = None,
+    ) -> None:
         """Make `ip` ours: at once and announced, or with `probe` after duplicate
         address detection, whose end is Claimed or a Conflict that says `lost`.
 
         delay: after a random wait, as for addresses that a multicast router
-        advertisement brought. Claiming again starts over. Raises LimitError.
+        advertisement brought. optimistic: None for what the config says. Claiming
+        again starts over. Raises LimitError.
         """
-        packed = self._pack(ip)
-        self._claims.claim(packed, probe, delay)
+        packed = frames.pack_host(ip)
+        if optimistic is None:
+            optimistic = self._config.optimistic
+        self._claims.claim(packed, probe, delay, optimistic)
         self._table.remove(packed)
         self._wanted.pop(packed, None)
         self._wake()
@@ -199,11 +208,11 @@ class NeighbourDiscovery:
 
     def release(self, ip: IpAddress) -> None:
         """`ip` is ours no longer."""
-        self._claims.release(self._pack(ip))
+        self._claims.release(frames.pack_host(ip))
 
     def add_static(self, ip: IpAddress, mac: str | bytes) -> None:
         """A neighbour that is never asked. Raises LimitError when the table is full."""
-        packed = self._pack(ip)
+        packed = frames.pack_host(ip)
         if self._claims.claims(packed):
             raise StateError("that is our own address")
         self._table.add_static(packed, pack_mac(mac), self._now)
@@ -211,7 +220,7 @@ class NeighbourDiscovery:
 
     def remove(self, ip: IpAddress) -> None:
         """Forget one neighbour, a static one too."""
-        self._table.remove(self._pack(ip))
+        self._table.remove(frames.pack_host(ip))
         self._tell()
 
     def flush(self) -> None:
@@ -222,10 +231,7 @@ class NeighbourDiscovery:
 
     def set_times(self, reachable_time: int, retrans_delay: int) -> None:
         """As a router advertises them, in ns; 0: as they are (RFC 4861 6.3.4)."""
-        if reachable_time:
-            self._table.base_reachable_time = reachable_time
-        if retrans_delay:
-            self._table.retrans_delay = retrans_delay
+        self._table.set_times(reachable_time, retrans_delay)
 
     def neighbours(self) -> list[Neighbour]:
         return self._table.entries()
@@ -233,6 +239,10 @@ class NeighbourDiscovery:
     def holds(self, ip: bytes) -> bool:
         """Do we answer for `ip`? Not while it is tentative."""
         return self._claims.holds(ip)
+
+    def knows_router(self) -> bool:
+        """Where one is, on the link."""
+        return any(one.is_router and one.mac for one in self._table.entries())
 
     def addresses(self) -> list[bytes]:
         """Ours and those that are being checked: whose groups we must be in."""
@@ -297,22 +307,16 @@ class NeighbourDiscovery:
         elif isinstance(message, ndp.NeighbourAdvertisement):
             self._advertisement(message, mac, now)
         elif isinstance(message, ndp.RouterAdvertisement):
-            if message.source_link is not None:
-                mentioned(self._table, src, message.source_link, True, now)
-        elif (
-            isinstance(message, ndp.RouterSolicitation)
-            and self.is_router
-            and message.source_link is not None
-        ):
-            mentioned(self._table, src, message.source_link, None, now)
+            mentioned(self._table, src, message.source_link, True, now)
+        elif isinstance(message, ndp.RouterSolicitation) and self.is_router:
+            mentioned(self._table, src, message.source_link, False, now)
         self._tell()
         return True
 
     def redirected(self, message: ndp.Redirect, now: int) -> None:
         """A redirect that the caller found valid (8.3)."""
         router = True if message.target != message.destination else None
-        if message.target_link is not None:
-            mentioned(self._table, message.target, message.target_link, router, now)
+        mentioned(self._table, message.target, message.target_link, router, now)
         self._tell()
 
     def _solicitation(
@@ -327,7 +331,7 @@ class NeighbourDiscovery:
             self._claims.solicited(claim, message.nonce, mac, now)
         elif claim.established:
             link = message.source_link
-            if link is not None and link != self._mac:
+            if link != self._mac:
                 mentioned(self._table, src, link, None, now)
             self._reply(Answer(message.target, src, link))
 
@@ -413,16 +417,16 @@ class NeighbourDiscovery:
         if not neighbour.asking:
             return None
         neighbour.asking = False
-        self._counters.count("ndp.solicitations_sent")
         claim = self._claims.source_for(neighbour.ip)
+        if claim is None and self._claims.are_optimistic():
+            return None  # RFC 4429 3.2: what waits has to wait; it is asked for again
+        self._counters.count("ndp.solicitations_sent")
         source = claim.ip if claim is not None else frames.UNSPECIFIED
-        # RFC 4429 3.2: an optimistic address is not tied to our MAC
-        unsure = claim is None or claim.optimistic
         ip, mac = neighbour.ip, neighbour.mac
         if mac is None or self._table.asks_everybody(neighbour):
             ip = frames.solicited_node(ip)
             mac = frames.group_mac(ip)
-        link = None if unsure else self._mac
+        link = self._mac if claim is not None else None
         body = ndp.build_neighbour_solicitation(neighbour.ip, source, ip, link)
         return frames.frame(self._mac, mac, source, ip, body)
 
@@ -488,12 +492,3 @@ class NeighbourDiscovery:
             self.queued = True
             if self.ready is not None:
                 self.ready.append(self)
-
-    @staticmethod
-    def _pack(ip: IpAddress) -> bytes:
-        packed = pack_ip(ip)
-        if len(packed) != 16:
-            raise StateError("neighbour discovery speaks IPv6")
-        if not is_unicast(packed):
-            raise StateError("not the address of one host")
-        return packed

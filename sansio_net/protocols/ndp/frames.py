@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sansio_net.errors import MalformedError
+from sansio_net.addresses import IpAddress, is_unicast, pack_ip
+from sansio_net.errors import MalformedError, StateError
 from sansio_net.packet import Packet
 from sansio_net.wire import ipv6, ndp
 from sansio_net.wire.ethernet import ETHERTYPE_IPV6, build_ethernet, parse_ethernet
@@ -31,6 +32,15 @@ def group_mac(group: bytes) -> bytes:
 
 def is_link_local(ip: bytes) -> bool:
     return ip[0] == 0xFE and ip[1] & 0xC0 == 0x80
+
+
+def pack_host(ip: IpAddress) -> bytes:
+    packed = pack_ip(ip)
+    if len(packed) != 16:
+        raise StateError("neighbour discovery speaks IPv6")
+    if not is_unicast(packed):
+        raise StateError("not the address of one host")
+    return packed
 
 
 def read(frame: bytes) -> tuple[ndp.NdpMessage | None, ipv6.Ipv6Header, bytes]:

@@ -12,13 +12,21 @@ _UNRESOLVED = (NeighbourState.INCOMPLETE, NeighbourState.FAILED)
 
 
 def mentioned(
-    table: NeighbourTable, ip: bytes, mac: bytes, router: bool | None, now: int
+    table: NeighbourTable,
+    ip: bytes,
+    mac: bytes | None,
+    router: bool | None,
+    now: int,
 ) -> None:
-    """A solicitation, router message or redirect names the MAC of `ip`.
+    """A solicitation, router message or redirect names the MAC of `ip`, or does not.
 
-    router: True where the message says that it is one, else None: as it was.
+    router: what the message says of that; None: as it was.
     """
     entry = table.get(ip)
+    if mac is None:
+        if entry is not None and router is not None:
+            entry.is_router = router  # RFC 4861 6.2.6, 6.3.4, 8.3: all the same
+        return
     if entry is None:
         table.create(ip, mac, now)
         entry = table.get(ip)
@@ -29,8 +37,8 @@ def mentioned(
     ):
         table.set_mac(entry, mac, now)
         table.take_word(entry, False, now)
-    if router:
-        entry.is_router = True
+    if router is not None:
+        entry.is_router = router
 
 
 def advertised(

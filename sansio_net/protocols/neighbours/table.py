@@ -106,6 +106,14 @@ class NeighbourTable:
     def deadline(self) -> int | None:
         return self._deadlines.earliest()
 
+    def set_times(self, reachable_time: int, retrans_delay: int) -> None:
+        """0: as it is. RFC 4861 6.3.4: another base is drawn from at once."""
+        if reachable_time and reachable_time != self.base_reachable_time:
+            self.base_reachable_time = reachable_time
+            self._drawn_at = None
+        if retrans_delay:
+            self.retrans_delay = retrans_delay
+
     # -- what senders do
 
     def lookup(self, ip: bytes, now: int) -> Neighbour:
