@@ -430,7 +430,7 @@ _HOSTS: Final = (
         "MUST choose the next hop by address and mask, MUST support default gateways",
         "done; several gateways and dead gateway detection (3.3.1.4, 3.3.1.5) are not",
         "tests/stack/test_egress.py::test_the_way_leads_over_the_gateway",
-        "::test_equals_brute_force",
+        "tests/property/test_routes.py::test_the_map_equals_brute_force",
     ),
     elsewhere(
         HOSTS,
