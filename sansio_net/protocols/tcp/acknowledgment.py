@@ -284,9 +284,11 @@ def _arm(conn: Connection, board: Scoreboard, newly: int, now: int) -> None:
     if board.reneged and sender.in_flight:
         # RFC 2018 8: the peer dropped what it SACKed, or is about to say more; Linux
         # gives it as long
-        delay = max(conn.rtt.srtt // 8, 10 * MILLISECOND)
-        timers.set(RETRANSMIT, now + delay)
-        _count(conn, "tcp.sack_reneged")
+        due, at = timers.at(RETRANSMIT), now + max(conn.rtt.srtt // 8, 10 * MILLISECOND)
+        # not later for each ACK that comes meanwhile
+        if newly or due is None or due > at:
+            timers.set(RETRANSMIT, at)
+            _count(conn, "tcp.sack_reneged")
 
 
 def _count(conn: Connection, name: str) -> None:

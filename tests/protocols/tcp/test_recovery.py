@@ -297,6 +297,21 @@ def test_2018_8_reneging() -> None:
     assert dup(talk, 2001) == [2001, 3001]
 
 
+def test_2018_8_reneging_while_more_arrives() -> None:
+    """ACKs that do not advance, each before the wait is over, do not prolong it."""
+    talk = flying(9, frto=False)
+    sack(talk, (1001, 2001), (3001, 4001))
+    talk.peer(".", seq=1, ack=1001)
+    begun = talk.now
+    for segment in range(4, 9):
+        talk.all_said()
+        talk.wait(8 * MS)
+        talk.peer(".", seq=1, ack=1001, sack=[(3001, 1001 + 1000 * segment)])
+    assert talk.conn.retransmits == 1
+    assert talk.conn.info().total_rto_time <= talk.now - begun
+    assert talk.counters.counts["tcp.sack_reneged"] == 1
+
+
 def test_a_hole_that_is_filled_late_is_no_reneging() -> None:
     talk = flying(5)
     sack(talk, (1001, 2001))
