@@ -60,22 +60,27 @@ def interface_for(stack: Stack, group: bytes, nic: str | None) -> Interface:
 
 def listen(nic: Interface, owner: int, group: bytes, wanted: Filter) -> None:
     """Raises LimitError."""
-    size = len(group)
-    membership = nic.memberships.get(size)
+    membership = nic.memberships.get(len(group))
     if membership is None:
         if wanted == NOTHING:
             return
-        stack = nic.stack
-        membership = nic.memberships[size] = Membership(
-            size,
-            config=stack.config.multicast,
-            entropy=stack.entropy.child(f"groups.{nic.index}.{size}"),
-            counters=stack.tally,
-            trace=stack.trace,
-            ready=nic.reporting,
-        )
-        refresh_source(nic, membership)
+        membership = _begin(nic, len(group))
     membership.listen(owner, group, wanted)
+
+
+def _begin(nic: Interface, size: int) -> Membership:
+    """Who speaks of groups of one family on one interface."""
+    stack = nic.stack
+    membership = nic.memberships[size] = Membership(
+        size,
+        config=stack.config.multicast,
+        entropy=stack.entropy.child(f"groups.{nic.index}.{size}"),
+        counters=stack.tally,
+        trace=stack.trace,
+        ready=nic.reporting,
+    )
+    refresh_source(nic, membership)
+    return membership
 
 
 def join(nic: Interface, group: bytes) -> None:
@@ -176,9 +181,13 @@ def _arrives(
     nic = arrival.nic
     src = arrival.src[:16]
     membership = nic.memberships.get(len(src))
-    if membership is not None:
-        membership.message_arrives(message, src, now)
-        nic.stack.deadlines.arm(nic)
+    if membership is None:
+        if not isinstance(message, GroupQuery):
+            return
+        # which version is spoken here must be known before the first join
+        membership = _begin(nic, len(src))
+    membership.message_arrives(message, src, now)
+    nic.stack.deadlines.arm(nic)
 
 
 def loop_back(nic: Interface, packet: bytes, source: bytes, group: bytes) -> None:

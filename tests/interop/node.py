@@ -24,6 +24,7 @@ from sansio_net.protocols.udp import UdpSocket
 from sansio_net.stack import (
     DataReceived,
     Event,
+    FrameReceived,
     Interface,
     LinkUp,
     Stack,
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--slaac", action="store_true")
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--udp", type=int, help="a socket on this port")
+    made.add_argument("--watch", type=str.encode, help="frames with this in them")
     made.add_argument(
         "--set", action="append", default=[], help="slaac.temporary=1, in ns and bytes"
     )
@@ -79,6 +81,8 @@ class Node:
         self.socket: UdpSocket | None = None
         if args.udp:
             self.socket = self.stack.udp_bind(("", args.udp))
+        if args.watch:
+            self.stack.frame_open(self.nic)
         self.pieces = b""
         self.is_ready = False
         self.loop: Loop[Interface, Event] = Loop(self.stack, {self.nic: self.device})
@@ -103,6 +107,12 @@ class Node:
         for event in events:
             if isinstance(event, LinkUp):
                 self.ready(now)
+            if isinstance(event, FrameReceived):
+                while (frame := event.sock.receive()) is not None:
+                    _, found, text = bytes(frame.data).partition(self.args.watch)
+                    if found:
+                        say(event="Frame", text=text.decode())
+                continue
             if isinstance(event, UdpReceived):
                 while (datagram := event.sock.receive()) is not None:
                     data = bytes(datagram.data)
@@ -159,6 +169,10 @@ class Node:
                 for one in nic.addresses
             ],
             "routes": [[str(route), route.metric] for route in stack.routes],
+            "versions": {
+                str(size): one.version(self.loop.now)
+                for size, one in nic.memberships.items()
+            },
             "hop_limit": nic.hop_limit,
             "mtu": nic.mtu_for(bytes(16)),
             "counters": stack.counters(),

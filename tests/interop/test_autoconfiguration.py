@@ -134,6 +134,7 @@ def test_two_routers(switch: Switch) -> None:
     # beyond the link: through the better one, as they want it
     far = "fd00:f::1"
     best.ip(f"address add {far}/128 dev lo")
+    best.ip(f"route add {OTHER}:/64 dev eth0")  # whichever we send from
     node.tell("ping", far, "1380")
     assert node.event("EchoReplied")["source"] == far
     one.change(first(high, "AdvLinkMTU 1450; AdvCurHopLimit 44;", *names))

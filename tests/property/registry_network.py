@@ -282,7 +282,7 @@ class TheMembership(Subject):
         return dict(machine._counters.as_dict())
 
     def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
-        return [("groups", len(machine.groups()), 4)]
+        return [("groups", len(machine._receptions), 4)]
 
 
 class TheMembership6(TheMembership):

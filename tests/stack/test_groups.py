@@ -197,6 +197,20 @@ def test_the_group_is_joined_before_the_address_is_asked_for() -> None:
     assert headers == [0, 0, 58]  # reports of both groups, then the probe
 
 
+def test_the_first_join_already_knows_which_version_is_spoken() -> None:
+    net = Net()
+    query = igmp.build_query(GroupQuery(2, b"", 10_000))
+    to = pack_ip("224.0.0.1")
+    header = ipv4.build_ipv4(pack_ip("10.0.0.9"), to, 2, len(query), ttl=1)
+    mac = b"\x01\x00\x5e\0\0\1" + bytes((2, 0, 0, 0, 0, 9))
+    net.wait(SECOND, mac + b"\x08\x00" + header + query)
+    net.reports()
+    net.hosts[0].udp_bind(("", 5000)).join(GROUP)
+    net.wait(SECOND // 10)
+    (report,) = net.reports()
+    assert report.version == 2
+
+
 def test_misuse() -> None:
     net = Net()
     sock = net.hosts[0].udp_bind(("", 5000))

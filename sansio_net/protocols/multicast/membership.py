@@ -39,7 +39,8 @@ from .reception import ANYTHING, NOTHING, Filter, Reception, merge
 __all__ = ["ANYTHING", "NOTHING", "Filter", "Membership"]
 
 MAX_QUEUED: Final = 64
-"""Packets that wait to be sent; a report lost is told again."""
+"""Packets that wait to be sent, besides one for each group; a report lost is told
+again."""
 
 ALL_NODES4: Final = bytes((224, 0, 0, 1))
 
@@ -119,11 +120,13 @@ class Membership:
 
     def handle_timeout(self, now: int) -> None:
         self._begin(now)
-        self._compatible_until = {
-            version: until
-            for version, until in self._compatible_until.items()
-            if until > now
-        }
+        older = self._compatible_until
+        if any(until <= now for until in older.values()):
+            before = min(older)
+            left = {version: until for version, until in older.items() if until > now}
+            self._compatible_until = left
+            if min(left, default=self._newest) != before:
+                self._cancel()
         if self._respond_at is not None and self._respond_at <= now:
             self._respond_at = None
             self._answer_all(now)
@@ -205,8 +208,12 @@ class Membership:
     ) -> None:
         if isinstance(message, GroupQuery):
             self._query(message, source, now)
-        elif isinstance(message, GroupReport) and self._version(now) < self._newest:
-            # RFC 2236 3: somebody else has answered for the group
+        elif (
+            isinstance(message, GroupReport)
+            and message.version < self._newest
+            and self.version(now) < self._newest
+        ):
+            # RFC 2236 3, RFC 2710 4: somebody else has answered for the group
             for record in message.records:
                 reception = self._receptions.get(record.group)
                 if reception is not None and source != self.source:
@@ -218,10 +225,9 @@ class Membership:
         if query.version < newest and not query.group:
             # RFC 3376 8.12, RFC 3810 9.12
             span = self._robustness * self._interval + query.max_response * MILLISECOND
-            if query.version < self._version(now):
-                for reception in self._receptions.values():
-                    reception.stop()  # 7.2.1: the mode changes
-                self._respond_at = None
+            if query.version < self.version(now):
+                self._begin(now)  # what verbs asked for is told
+                self._cancel()
             self._compatible_until[query.version] = now + span
         if query.version == newest:
             # RFC 3376 4.1.6, 4.1.7: the querier's variables
@@ -230,9 +236,19 @@ class Membership:
                 self._interval = query.interval * SECOND
         self._schedule(query, now)
 
+    def _cancel(self) -> None:
+        """The mode changes: nothing that is pending counts (RFC 3376 7.2.1)."""
+        self._respond_at = None
+        for reception in list(self._receptions.values()):
+            reception.stop()
+            self._forget(reception)
+
     def _schedule(self, query: GroupQuery, now: int) -> None:
         """RFC 3376 5.2: the five rules in their order."""
         spread = max(query.max_response, 1) * MILLISECOND
+        if self.version(now) < self._newest:
+            self._schedule_old(query.group, spread, now)
+            return
         at = now + self._entropy.below(spread)
         if self._respond_at is not None and self._respond_at < at:
             return
@@ -255,13 +271,25 @@ class Membership:
             else:
                 reception.queried = None  # too many to remember: answer for all
 
+    def _schedule_old(self, group: bytes, spread: int, now: int) -> None:
+        """RFC 2236 3, RFC 2710 4: each group at a time of its own, unless it is sooner
+        anyway.
+        """
+        for reception in self._receptions.values():
+            if group and reception.group != group:
+                continue
+            due = reception.respond_at
+            if due is None or due > now + spread:
+                reception.respond_at = now + self._entropy.below(spread)
+                reception.queried = None
+
     # -- what is said
 
     @property
     def _newest(self) -> int:
         return 3 if self._size == 4 else 2
 
-    def _version(self, now: int) -> int:
+    def version(self, now: int) -> int:
         """Which version is spoken here (RFC 3376 7.2.1, RFC 3810 8.2.1)."""
         present = [v for v, until in self._compatible_until.items() if until > now]
         return min(present, default=self._newest)
@@ -291,7 +319,7 @@ class Membership:
 
     def _tell(self, reception: Reception, now: int) -> None:
         """A change, for the first time or again."""
-        version = self._version(now)
+        version = self.version(now)
         if version == self._newest:
             self._send(packets.reports(reception.changes(), self.source), now)
         else:
@@ -315,17 +343,11 @@ class Membership:
 
     def _answer_all(self, now: int) -> None:
         wanted = [one for one in self._receptions.values() if one.filters]
-        wanted = [one for one in wanted if self._is_reported(one.group)]
-        version = self._version(now)
-        if version == self._newest:
-            records = [one.current() for one in wanted]
-            self._send(packets.reports(records, self.source), now)
-        else:
-            for one in wanted:
-                self._send([packets.old_report(version, one.group, self.source)], now)
+        records = [one.current() for one in wanted if self._is_reported(one.group)]
+        self._send(packets.reports(records, self.source), now)
 
     def _answer(self, reception: Reception, now: int) -> None:
-        version, group = self._version(now), reception.group
+        version, group = self.version(now), reception.group
         record = reception.response()
         if record is None or not self._is_reported(group):
             return
@@ -345,7 +367,8 @@ class Membership:
             self._counters.count("group_reports_without_source")
             return
         for packet in made:
-            if len(self._sending) >= MAX_QUEUED:
+            # all that a general query asks for has to fit
+            if len(self._sending) >= MAX_QUEUED + self._config.max_groups:
                 self._counters.drop(DropReason.OUTPUT_QUEUE_FULL)
                 return
             self._counters.count("group_reports_sent")

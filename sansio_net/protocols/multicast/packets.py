@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from sansio_net.wire import igmp, ipv4, ipv6, mld
-from sansio_net.wire.groups import GroupRecord
+from sansio_net.wire.groups import (
+    CHANGE_TO_EXCLUDE,
+    MODE_IS_EXCLUDE,
+    GroupRecord,
+)
 from sansio_net.wire.ipv6_extensions import ROUTER_ALERT, build_options
 
 IGMP_TOS: Final = 0xC0
@@ -39,7 +43,7 @@ def reports(records: Sequence[GroupRecord], source: bytes) -> list[bytes]:
     packets = []
     batch: list[GroupRecord] = []
     room = _ROOM
-    for record in records:
+    for record in (part for one in records for part in _parts(one)):
         size = 4 + len(record.group) * (1 + len(record.sources))
         if batch and size > room:
             packets.append(_report(batch, source))
@@ -49,6 +53,21 @@ def reports(records: Sequence[GroupRecord], source: bytes) -> list[bytes]:
     if batch:
         packets.append(_report(batch, source))
     return packets
+
+
+def _parts(record: GroupRecord) -> list[GroupRecord]:
+    """One record that fits a report, or several (RFC 3376 4.2.16).
+
+    Of what is excluded the rest is not told: it is heard, and dropped here.
+    """
+    sources, fit = record.sources, (_ROOM - 4) // len(record.group) - 1
+    if len(sources) <= fit:
+        return [record]
+    kind, group = record.kind, record.group
+    if kind in (MODE_IS_EXCLUDE, CHANGE_TO_EXCLUDE):
+        return [GroupRecord(kind, group, sources[:fit])]
+    starts = range(0, len(sources), fit)
+    return [GroupRecord(kind, group, sources[at : at + fit]) for at in starts]
 
 
 def _report(records: Sequence[GroupRecord], source: bytes) -> bytes:
