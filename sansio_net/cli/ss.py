@@ -127,6 +127,8 @@ def endpoint(row: dict[str, object], name: str, numeric: bool) -> tuple[str, str
     shown = "*" if not host else f"[{host}]" if ":" in host else host
     if name == "local" and row["interface"] is not None:
         shown += f"%{row['interface']}"
+    if not port:
+        return shown, "*"  # a socket of every port
     return shown, str(port) if numeric else service(port, str(row["netid"]))
 
 

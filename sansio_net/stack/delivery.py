@@ -23,6 +23,7 @@ from . import autoconf, egress, faults, fragments6, groups, upkeep
 from .arrival import Arrival, Segment
 from .fragments import MORE_FRAGMENTS, unfragmented
 from .hops import redirect
+from .transparent import is_foreign, speaks_as
 
 if TYPE_CHECKING:
     pass
@@ -45,7 +46,8 @@ def segment_without_connection(
             _answer(arrival, answer, now)
             return
         floor = stack.time_wait.reopened_nxt
-    listener = stack.socket_table.listener_for(arrival.dst, dport, arrival.nic)
+    table, foreign = stack.socket_table, is_foreign(arrival)
+    listener = table.listener_for(arrival.dst, dport, arrival.nic, foreign)
     if listener is None and floor is not None:
         # nothing takes its place: TIME-WAIT goes on (RFC 9293 MUST-13)
         answer = stack.time_wait.refuse(key, now)
@@ -77,6 +79,7 @@ def segment_without_connection(
             mtu=arrival.nic.mtu_for(arrival.src),
             gso_max=arrival.nic.capabilities.gso_max,
             floor=floor,
+            dport=dport,
         )
     if isinstance(answer, Connection):
         if upkeep.adopt(stack, answer, key, arrival.nic):
@@ -93,7 +96,7 @@ def _answer(arrival: Arrival, packet: Packet | str | None, now: int) -> None:
     if packet.head[FLAGS_OFFSET] & RST and not stack.resets.allows(now):
         stack.tally.count("tcp.resets_limited")
         return
-    egress.send(stack, packet, ipv4.PROTO_TCP, now)
+    egress.send(stack, packet, ipv4.PROTO_TCP, now, foreign=is_foreign(arrival))
 
 
 def datagram_arrives(
@@ -102,7 +105,10 @@ def datagram_arrives(
     """To the socket whose binding fits best, to all of them for a group (RFC 768)."""
     nic = arrival.nic
     src, dst = arrival.src, arrival.dst
-    sockets = nic.stack.socket_table.udp_for(src, sport, dst, dport, nic, arrival.group)
+    foreign = is_foreign(arrival)
+    sockets = nic.stack.socket_table.udp_for(
+        src, sport, dst, dport, nic, arrival.group, foreign
+    )
     for socket in sockets:
         socket.datagram_arrives(
             data,
@@ -114,6 +120,7 @@ def datagram_arrives(
             nic.name,
             now,
             arrival.options,
+            dport,
         )
     if not sockets:
         arrival.drop(DropReason.UDP_NO_SOCKET)
@@ -178,7 +185,7 @@ def icmp_arrives(arrival: Arrival, at: int, now: int) -> None:
         faults.error_arrives(arrival, found, now)
     elif isinstance(found, IcmpRedirect):
         quoted = found.quoted
-        if quoted.source not in stack.own or not redirect(
+        if not speaks_as(stack, quoted.source) or not redirect(
             stack, nic, quoted.destination, found.gateway, found.source
         ):
             arrival.drop(DropReason.ICMP_NOT_CONCERNING)

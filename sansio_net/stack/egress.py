@@ -215,12 +215,13 @@ def send_datagram(
     elif isinstance(sender, RawSocket) and sender.include_header:
         raw.send_whole(stack, packet, nic, now)
     else:
-        protocol, loops = sender.protocol, False
+        protocol, loops, foreign = sender.protocol, False, False
         if not isinstance(sender, EchoSocket):
             loops = sender.multicast_loop
+            foreign = isinstance(sender, UdpSocket) and sender.transparent
         elif packet.info is not None and len(packet.info.dst) != 4:
             protocol = ipv4.PROTO_ICMPV6  # a ping socket speaks both
-        send(stack, packet, protocol, now, nic=nic, loops=loops)
+        send(stack, packet, protocol, now, nic, loops, foreign)
     return True
 
 
@@ -231,10 +232,12 @@ def send(
     now: int,
     nic: Interface | None = None,
     loops: bool = False,
+    foreign: bool = False,
 ) -> None:
     """Route a packet at its transport header; `info` says from, to, tos and ttl.
 
-    loops: we hear it as well, if it is for a group that we are in.
+    loops: we hear it as well, if it is for a group that we are in. foreign: it may be
+    from an address that is not ours, as the answer to what was sent to that is.
     """
     info = packet.info
     assert info is not None
@@ -247,7 +250,7 @@ def send(
         stack.tally.drop(DropReason.LINK_DOWN)
         return
     source = info.src or hop.source
-    if not source or not may_send(stack, hop, source):
+    if not source or not may_send(stack, hop, source, foreign):
         # the address may have gone since the packet was made
         stack.tally.drop(DropReason.NO_ROUTE)
         return

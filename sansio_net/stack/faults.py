@@ -37,6 +37,7 @@ from sansio_net.wire.icmp import (
 from . import advice, egress, offload, raw, upkeep
 from .arrival import Arrival
 from .hops import MIN_MTU6, forget_gateway
+from .transparent import speaks_as
 from .zones import with_zone
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def pump_icmp(stack: Stack, now: int) -> None:
             if packet is None:
                 icmp.queued = False
             else:
-                egress.send(stack, packet, protocol, now)
+                # who answers in another's name was asked in it
+                foreign = packet.info is not None and speaks_as(stack, packet.info.src)
+                egress.send(stack, packet, protocol, now, foreign=foreign)
 
 
 def report_reassembly(stack: Stack, now: int) -> None:
@@ -135,7 +138,7 @@ def report_reassembly(stack: Stack, now: int) -> None:
                     original,
                     bytes(4),
                     asked,
-                    asked not in stack.own,
+                    not speaks_as(stack, asked),
                     now,
                     to=event.key[:src_size],
                 )
@@ -147,7 +150,7 @@ def report_reassembly(stack: Stack, now: int) -> None:
                 original,
                 bytes(4),
                 asked,
-                asked not in stack.own,
+                not speaks_as(stack, asked),
                 now,
             )
     pump_icmp(stack, now)
@@ -203,7 +206,7 @@ def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:
     nic, quoted = arrival.nic, error.quoted
     quoted.source = with_zone(nic, quoted.source)
     quoted.destination = with_zone(nic, quoted.destination)
-    if quoted.source not in nic.stack.own:
+    if not speaks_as(nic.stack, quoted.source):
         arrival.drop(DropReason.ICMP_NOT_CONCERNING)
         return
     mtu: int | None = None
@@ -249,7 +252,11 @@ def concern(
         return True
     if quoted.protocol == ipv4.PROTO_UDP:
         sockets = stack.socket_table.udp_for(
-            *peer, quoted.source, quoted.source_port, nic
+            *peer,
+            quoted.source,
+            quoted.source_port,
+            nic,
+            foreign=quoted.source not in stack.own,
         )
         for socket in sockets:
             socket.error_arrives(failure, peer, hard)

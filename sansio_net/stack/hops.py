@@ -12,6 +12,7 @@ from sansio_net.addresses import (
     is_link_local,
     is_loopback,
     is_multicast,
+    is_unicast,
 )
 from sansio_net.errors import AddressNotAvailableError, Unreachable
 from sansio_net.packet import Packet
@@ -225,9 +226,15 @@ def is_broadcast(stack: Stack, dst: bytes, nic: Interface | None = None) -> bool
 
 
 def way_to(
-    stack: Stack, destination: bytes, source: bytes, nic: Interface | None
+    stack: Stack,
+    destination: bytes,
+    source: bytes,
+    nic: Interface | None,
+    foreign: bool = False,
 ) -> tuple[Hop, bytes]:
     """The hop to `destination` and the address to send from; `source` b"" is any.
+
+    foreign: it may be an address that is not ours.
 
     Raises Unreachable, AddressNotAvailableError.
     """
@@ -237,7 +244,7 @@ def way_to(
     if hop is None:
         raise Unreachable(code=errno.ENETUNREACH)
     if any(source):
-        if not may_send(stack, hop, source):
+        if not may_send(stack, hop, source, foreign):
             raise AddressNotAvailableError
         return on_link(stack, hop, destination, source), source
     if not hop.source:
@@ -273,14 +280,20 @@ def _first_link(stack: Stack) -> Interface | None:
     return None
 
 
-def may_send(stack: Stack, hop: Hop, source: bytes) -> bool:
-    """Is it ours? A loopback address never leaves the host (RFC 1122 3.2.1.3 g)."""
+def may_send(stack: Stack, hop: Hop, source: bytes, foreign: bool = False) -> bool:
+    """Is it ours? A loopback address never leaves the host (RFC 1122 3.2.1.3 g).
+
+    foreign: it need not be ours, but one host's, to somebody else.
+    """
     if is_loopback(source):
         return hop.nic.is_loopback
     owner = stack.own.get(source)
+    if owner is None:
+        away = len(source) == ZONED_SIZE and source[16:] != hop.nic.zone
+        return foreign and is_unicast(source) and not (hop.nic.is_loopback or away)
     if len(source) == ZONED_SIZE and owner is not hop.nic:
-        return hop.nic.is_loopback and owner is not None  # RFC 4007 9
-    return owner is not None
+        return hop.nic.is_loopback  # RFC 4007 9
+    return True
 
 
 def next_ident(stack: Stack, dst: bytes, packet: Packet, size: int) -> int:

@@ -39,6 +39,7 @@ from sansio_net.wire.vlan import is_tag, read_tags
 
 from . import delivery, faults, forwarding, frames, groups, options4, raw, upkeep
 from .arrival import Arrival, Segment
+from .transparent import takes
 from .zones import with_zone
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
         if (
             connection is not None
             and connection.nic is arrival.nic
-            and dst in arrival.nic.local
+            and (dst in arrival.nic.local or upkeep.is_transparent(connection))
             and not arrival.group
         ):
             # the peer's address was validated when the connection began
@@ -284,14 +285,15 @@ def classify(arrival: Arrival, now: int) -> bool:
         arrival.group = True
         if groups.hears(nic, dst, src[:16]):
             return True
-    elif dst in stack.own:
-        # a weak host's; RFC 1122 3.2.1.3 (g): 127/8 not from outside; link-local ones
-        # mean something on their link alone (RFC 4007 6)
-        if stack.is_weak and not (
-            arrival.group or is_loopback(dst) or is_link_local(dst)
-        ):
-            return True
-    elif stack.forwarding is not None:
+    elif dst in stack.own and (is_loopback(dst) or is_link_local(dst)):
+        # RFC 1122 3.2.1.3 (g): 127/8 not from outside; link-local ones mean something
+        # on their link alone (RFC 4007 6)
+        pass
+    elif (stack.is_weak and dst in stack.own and not arrival.group) or (
+        stack.socket_table.transparent is not None and takes(arrival)
+    ):
+        return True
+    elif stack.forwarding is not None and dst not in stack.own:
         forwarding.forward(arrival, now)
         return False
     arrival.drop(DropReason.NOT_FOR_US)

@@ -28,6 +28,7 @@ from sansio_net.protocols.tcp.options import TcpOptions
 from sansio_net.protocols.udp import UdpSocket
 
 from .hops import find_hop, is_broadcast, way_to
+from .ports import ANY_PORT
 from .selection import Prospect, sort_prospects
 from .sockets import SocketRouter, local_endpoint
 from .upkeep import connection_key
@@ -46,14 +47,17 @@ def listen(
     backlog: int,
     nic: Interface | None,
     options: TcpOptions | None,
+    transparent: bool,
+    any_port: bool,
 ) -> Listener:
     bound = stack.name_of(nic)
-    laddr, lport = local_endpoint(stack, address, nic)
+    laddr, lport = local_endpoint(stack, address, nic, transparent)
+    _check_any_port(any_port, lport)
     table = stack.socket_table
     table.check_room()
     listener = Listener(
         laddr,
-        lport or table.listen_port(),
+        ANY_PORT if any_port else lport or table.listen_port(),
         backlog=backlog,
         options=options if options is not None else stack.config.tcp,
         isn=stack.isn,
@@ -61,7 +65,7 @@ def listen(
         counters=stack.tally,
         trace=stack.trace,
     )
-    listener.nic = bound
+    listener.nic, listener.transparent = bound, transparent
     if len(laddr) == ZONED_SIZE:
         listener.zone = stack.zones.name(zone_of(laddr))
     table.add_listener(listener)
@@ -128,23 +132,29 @@ def bind(
     nic: Interface | None,
     broadcast: bool,
     reuse: bool,
+    transparent: bool,
+    any_port: bool,
 ) -> UdpSocket:
     bound = stack.name_of(nic)
-    laddr, lport = local_endpoint(stack, address, nic)
+    laddr, lport = local_endpoint(stack, address, nic, transparent)
+    _check_any_port(any_port, lport)
+    if any_port and peer is not None:
+        raise ValueError("a socket of every port has no one peer")
     table = stack.socket_table
     table.check_room()
     raddr, rport = _peer(stack, peer, nic) if peer is not None else (None, None)
     if raddr is not None:
-        _, laddr = way_to(stack, raddr, laddr, nic)
+        _, laddr = way_to(stack, raddr, laddr, nic, transparent)
     router = SocketRouter(stack)
     router.socket = socket = UdpSocket(
         laddr,
-        lport or table.udp_port(),
+        ANY_PORT if any_port else lport or table.udp_port(),
         raddr=raddr,
         rport=rport,
         nic=bound,
         broadcast=broadcast,
         reuse=reuse,
+        transparent=transparent,
         options=stack.config.udp,
         router=router,
         id=stack.next_id(),
@@ -156,6 +166,11 @@ def bind(
     )
     table.add_udp(socket)
     return socket
+
+
+def _check_any_port(any_port: bool, lport: int) -> None:
+    if any_port and lport:
+        raise ValueError(f"port {lport}, or every port: not both")
 
 
 def ping(stack: Stack, nic: Interface | None) -> EchoSocket:

@@ -13,6 +13,9 @@ from typing import Final
 from sansio_net.entropy import Entropy
 from sansio_net.errors import AddressInUseError
 
+ANY_PORT: Final = 0
+"""Where sockets of every port stand in the tables: no packet is for port 0."""
+
 TABLE_LENGTH: Final = 256
 STRIDE: Final = 8
 """The next port of a destination lies at most so far on: a few ports are spent, so that

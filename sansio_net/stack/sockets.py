@@ -16,6 +16,7 @@ from sansio_net.addresses import (
     SocketAddress,
     is_loopback,
     is_multicast,
+    is_unicast,
 )
 from sansio_net.errors import (
     AddressInUseError,
@@ -35,7 +36,8 @@ from sansio_net.wire.vlan import TAG_SIZE
 
 from . import groups
 from .hops import find_hop, is_broadcast, way_to
-from .ports import EphemeralPorts
+from .ports import ANY_PORT, EphemeralPorts
+from .transparent import Transparent
 from .upkeep import connection_key
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ class SocketRouter:
         bound = stack.named(nic)
         if bound is None and nic is not None:
             raise Unreachable(f"no such interface: {nic}", errno.ENODEV)
-        hop, chosen = way_to(stack, destination, source, bound)
+        foreign = isinstance(socket, UdpSocket) and socket.transparent
+        hop, chosen = way_to(stack, destination, source, bound, foreign)
         if socket is not None and not socket.queued:
             socket.ready = hop.nic.ready
         return chosen
@@ -116,9 +119,13 @@ class SocketRouter:
 
 
 def local_endpoint(
-    stack: Stack, address: SocketAddress, nic: Interface | None
+    stack: Stack,
+    address: SocketAddress,
+    nic: Interface | None,
+    foreign: bool = False,
 ) -> tuple[bytes, int]:
-    """Where a socket may be bound, on `nic` if given.
+    """Where a socket may be bound, on `nic` if given; `foreign`: also to an address
+    that is not ours.
 
     Raises AddressNotAvailableError, ValueError.
     """
@@ -128,6 +135,7 @@ def local_endpoint(
         laddr = laddr[:16]  # the interface says where groups are heard
     if (
         any(laddr)
+        and not (foreign and is_unicast(laddr))
         and laddr not in stack.own
         and not is_loopback(laddr)
         and not is_multicast(laddr)
@@ -137,20 +145,32 @@ def local_endpoint(
     return laddr, lport
 
 
-def fitness(bound: Listener | UdpSocket, dst: bytes, nic: Interface) -> int:
-    """How well a binding fits a packet to `dst` on `nic`; -1 for not at all."""
+def fitness(
+    bound: Listener | UdpSocket, dst: bytes, nic: Interface, foreign: bool = False
+) -> int:
+    """How well a binding fits a packet to `dst` on `nic`; -1 for not at all.
+
+    foreign: `dst` is not ours.
+    """
     if bound.closed or (bound.nic is not None and bound.nic != nic.name):
         return -1
-    laddr = bound.laddr
+    laddr, transparent = bound.laddr, bound.transparent
+    if foreign and not transparent:
+        return -1
     if laddr == dst:
         score = 4
     elif not laddr:
-        score = 0
+        score = 0 if transparent else 2
     elif (len(laddr) == 4) is (len(dst) == 4) and not any(laddr):
-        score = 1
+        score = 1 if transparent else 3
     else:
         return -1
     return score + (8 if bound.nic is not None else 0)
+
+
+def binding(bound: Listener | UdpSocket) -> tuple[bytes, str | None, bool]:
+    """What, with its port, no two of a kind share."""
+    return bound.laddr, bound.nic, bound.transparent
 
 
 class SocketTable:
@@ -164,6 +184,7 @@ class SocketTable:
         "echoes",
         "listeners",
         "raw",
+        "transparent",
         "udp",
     )
 
@@ -173,6 +194,7 @@ class SocketTable:
         self.udp: dict[int, list[UdpSocket]] = {}
         self.echoes: dict[int, EchoSocket] = {}
         self.raw: dict[int, list[RawSocket]] = {}  # by protocol; no list is empty
+        self.transparent: Transparent | None = None  # until somebody is
         entropy = stack.entropy.child("ports")
         self._flow_key = entropy.bytes(32)
         self._ports = EphemeralPorts(*stack.config.ephemeral_ports, entropy)
@@ -195,12 +217,18 @@ class SocketTable:
 
     # -- who gets what
 
-    def listener_for(self, dst: bytes, port: int, nic: Interface) -> Listener | None:
+    def listener_for(
+        self, dst: bytes, port: int, nic: Interface, foreign: bool = False
+    ) -> Listener | None:
+        """The one of this port that fits best, else the one of every port."""
         best, best_score = None, -1
-        for listener in self._open(self.listeners, port):
-            score = fitness(listener, dst, nic)
-            if score > best_score:
-                best, best_score = listener, score
+        for where in (port, ANY_PORT) if port else ():
+            for listener in self._open(self.listeners, where):
+                score = fitness(listener, dst, nic, foreign)
+                if score > best_score:
+                    best, best_score = listener, score
+            if best is not None:
+                break
         return best
 
     def udp_for(
@@ -211,12 +239,38 @@ class SocketTable:
         dport: int,
         nic: Interface,
         group: bool = False,
+        foreign: bool = False,
     ) -> list[UdpSocket]:
         """One socket for a unicast datagram, all that fit for a group's."""
+        if not dport:
+            return []
+        found = self._udp_at(dport, src, sport, dst, nic, group, foreign)
+        if not found and ANY_PORT in self.udp:
+            found = self._udp_at(ANY_PORT, src, sport, dst, nic, group, foreign)
+        if group or len(found) < 2:
+            return found
+        # several share the port: a flow stays with one of them
+        flow = blake2s(
+            src + dst + sport.to_bytes(2, "big"), key=self._flow_key, digest_size=8
+        )
+        return [found[int.from_bytes(flow.digest(), "big") % len(found)]]
+
+    def _udp_at(
+        self,
+        port: int,
+        src: bytes,
+        sport: int,
+        dst: bytes,
+        nic: Interface,
+        group: bool,
+        foreign: bool,
+    ) -> list[UdpSocket]:
+        """Those bound to `port` that fit best; for a group all that fit."""
         found: list[UdpSocket] = []
         best = -1
-        for socket in self._open(self.udp, dport):
-            score = fitness(socket, b"" if group and not socket.laddr else dst, nic)
+        for socket in self._open(self.udp, port):
+            asked = b"" if group and not socket.laddr else dst
+            score = fitness(socket, asked, nic, foreign)
             if group and score < 0 and any(socket.laddr):
                 # bound to a unicast address: broadcasts to its subnet are its as well
                 score = fitness(socket, socket.laddr, nic)
@@ -236,13 +290,7 @@ class SocketTable:
             elif score > best:
                 found = [socket]
             best = max(best, score)
-        if group or len(found) < 2:
-            return found
-        # several share the port: a flow stays with one of them
-        flow = blake2s(
-            src + dst + sport.to_bytes(2, "big"), key=self._flow_key, digest_size=8
-        )
-        return [found[int.from_bytes(flow.digest(), "big") % len(found)]]
+        return found
 
     def _open(self, table: dict[int, list[Bound]], port: int) -> Iterable[Bound]:
         """The open sockets of a port; closed ones are forgotten on the way."""
@@ -260,24 +308,35 @@ class SocketTable:
     def add_listener(self, listener: Listener) -> None:
         """Raises AddressInUseError for the same address, port and interface twice."""
         for other in self._open(self.listeners, listener.lport):
-            if (other.laddr, other.nic) == (listener.laddr, listener.nic):
+            if binding(other) == binding(listener):
                 raise AddressInUseError()
         self.listeners.setdefault(listener.lport, []).append(listener)
+        if listener.transparent:
+            self._note_transparent(listener)
 
     def add_udp(self, socket: UdpSocket) -> None:
         """Raises AddressInUseError unless every socket there says `reuse`."""
         for other in self._open(self.udp, socket.lport):
-            same = (other.laddr, other.nic) == (socket.laddr, socket.nic)
+            same = binding(other) == binding(socket)
             peer = (other.raddr, other.rport) == (socket.raddr, socket.rport)
             if same and peer and not (other.reuse and socket.reuse):
                 raise AddressInUseError()
         self.udp.setdefault(socket.lport, []).append(socket)
+        if socket.transparent:
+            self._note_transparent(socket)
+
+    def _note_transparent(self, socket: Listener | UdpSocket) -> None:
+        if self.transparent is None:
+            self.transparent = Transparent(self._stack.config.max_sockets)
+        self.transparent.add(socket)
 
     def forget(self, socket: Datagrams) -> None:
         if isinstance(socket, EchoSocket):
             self.echoes.pop(socket.identifier, None)
         elif isinstance(socket, UdpSocket):
             self._open(self.udp, socket.lport)
+            if socket.transparent and self.transparent is not None:
+                self.transparent.forget(socket)
         else:
             self._forget_raw()
 

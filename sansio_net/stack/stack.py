@@ -338,13 +338,19 @@ class Stack:
         backlog: int = 128,
         nic: Interface | None = None,
         options: TcpOptions | None = None,
+        transparent: bool = False,
+        any_port: bool = False,
     ) -> Listener:
         """Host "" is every address of both families; port 0 takes an ephemeral one.
+
+        transparent: addresses that are not ours as well; any_port, with port 0: every
+        port. The connection's local address is what its peer asked for.
 
         Raises AddressInUseError, AddressNotAvailableError, LimitError.
         """
         self._check_open()
-        return opening.listen(self, address, backlog, nic, options)
+        kind = transparent, any_port
+        return opening.listen(self, address, backlog, nic, options, *kind)
 
     def tcp_connect(
         self,
@@ -369,13 +375,16 @@ class Stack:
         nic: Interface | None = None,
         broadcast: bool = False,
         reuse: bool = False,
+        transparent: bool = False,
+        any_port: bool = False,
     ) -> UdpSocket:
-        """A datagram socket, connected if `peer` is given.
+        """A datagram socket, connected if `peer` is given; else as `tcp_listen`.
 
         Raises AddressInUseError, AddressNotAvailableError, LimitError, Unreachable.
         """
         self._check_open()
-        return opening.bind(self, address, peer, nic, broadcast, reuse)
+        kind = broadcast, reuse, transparent, any_port
+        return opening.bind(self, address, peer, nic, *kind)
 
     def echo_open(self, nic: Interface | None = None) -> EchoSocket:
         """A ping socket; its identifier is its own among the stack's."""

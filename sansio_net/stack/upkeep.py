@@ -113,6 +113,11 @@ def _unpark(connection: Connection) -> None:
             del hop.nic.parked[hop.next_hop]
 
 
+def is_transparent(connection: Connection) -> bool:
+    """May its address be somebody else's?"""
+    return connection.listener is not None and connection.listener.transparent
+
+
 def is_stale(stack: Stack, hop: Hop | None) -> bool:
     return hop is None or hop.version != stack.routes.version
 
@@ -125,9 +130,10 @@ def route_connection(stack: Stack, connection: Connection) -> Hop | None:
     """
     old: Hop | None = connection.hop
     hop = None
-    if connection.laddr in stack.own or is_loopback(connection.laddr):
+    foreign = is_transparent(connection)
+    if foreign or connection.laddr in stack.own or is_loopback(connection.laddr):
         hop = find_hop(stack, connection.raddr, old.bound if old is not None else None)
-        if hop is not None and not may_send(stack, hop, connection.laddr):
+        if hop is not None and not may_send(stack, hop, connection.laddr, foreign):
             hop = None
         elif hop is not None:
             hop = on_link(stack, hop, connection.raddr, connection.laddr)

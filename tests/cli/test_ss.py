@@ -140,11 +140,13 @@ def test_families_and_interfaces() -> None:
         row(("fd00::1", 80), ("fd00::2", 4000)),
         row(("::", 80), None),
         row(("0.0.0.0", 80), None),
+        row(("", 0), None),  # every port
     ]
     lines = table(rows, True, False, False, True)
     assert [line.split()[3:] for line in lines[1:]] == [
         ["[fd00::1]:80", "[fd00::2]:4000", "pid=7"],
         ["[::]%eth0:80", "[::]:*", "pid=7"],
         ["0.0.0.0%eth0:80", "0.0.0.0:*", "pid=7"],
+        ["*%eth0:*", "*:*", "pid=7"],
     ]
     assert lines[0].endswith("Process")

@@ -145,7 +145,8 @@ class App:
                 print(type(event).__name__, event.address, flush=True)
             elif isinstance(event, UdpReceived):
                 while (datagram := event.sock.receive()) is not None:
-                    event.sock.send_to(datagram.data, datagram.source)
+                    asked = datagram.destination
+                    event.sock.send_to(datagram.data, datagram.source, source=asked)
         return 0 < self.args.streams <= len(self.reports)
 
     def open(self, conn: Connection) -> None:
@@ -195,11 +196,12 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser()
     made.add_argument("app", choices=["echo", "sink", "source", "send", "fetch"])
     made.add_argument("--link", required=True)
-    made.add_argument("-a", "--address", required=True)
+    made.add_argument("-a", "--address", required=True, action="append")
     made.add_argument("--mac")
     made.add_argument("--host-address")
     made.add_argument("-g", "--gateway")
-    made.add_argument("--port", type=int, default=8888)
+    made.add_argument("--port", type=int, default=8888, help="0: every port")
+    made.add_argument("--transparent", action="store_true", help="every address")
     made.add_argument("--peer")
     made.add_argument("--size", type=int, default=0)
     made.add_argument("--streams", type=int, default=0, help="end after so many")
@@ -247,8 +249,8 @@ def add_interface(
 ) -> Interface:
     nic = stack.add_interface(
         mac=args.mac,
-        addresses=[] if args.address == "link-local" else [args.address],
-        link_local=args.address == "link-local",
+        addresses=[one for one in args.address if one != "link-local"],
+        link_local="link-local" in args.address,
         mtu=capabilities.mtu,
         capabilities=capabilities,
     )
@@ -264,9 +266,10 @@ def start(stack: Stack, app: App) -> None:
         app.stack = stack
         app.dial()
     else:
-        stack.tcp_listen(("", args.port), backlog=512)
-    if app.echo:
-        stack.udp_bind(("", args.port))
+        kind = {"transparent": args.transparent, "any_port": not args.port}
+        stack.tcp_listen(("", args.port), backlog=512, **kind)
+        if app.echo:
+            stack.udp_bind(("", args.port), **kind)
 
 
 def main(argv: list[str]) -> int:

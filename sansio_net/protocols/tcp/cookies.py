@@ -150,17 +150,18 @@ def answer(mode: str, full: bool, floor: int | None) -> bool:
 
 def syn_ack(
     listener: Listener,
-    src: bytes,
-    sport: int,
-    dst: bytes,
+    place: tuple[bytes, int, bytes, int],
     irs: int,
     flags: int,
     peer: SegmentOptions,
     mtu: int,
     now: int,
 ) -> Packet:
-    """The answer to a SYN that says all there is to know (RFC 4987 3.6)."""
-    options, place = listener.options, (dst, listener.lport, src, sport)
+    """The answer to a SYN that says all there is to know (RFC 4987 3.6).
+
+    place: our address and port, and the peer's.
+    """
+    options, (dst, _, src, _) = listener.options, place
     mss = agree(options, peer, src).mss
     iss = listener.cookies.make(*place, irs, mss, now)
     asked = options.ecn != "off" and flags & ecn.SETUP == ecn.SETUP
@@ -187,9 +188,7 @@ def syn_ack(
 
 def comes_back(
     listener: Listener,
-    src: bytes,
-    sport: int,
-    dst: bytes,
+    place: tuple[bytes, int, bytes, int],
     seq: int,
     ack: int,
     flags: int,
@@ -204,7 +203,7 @@ def comes_back(
     if now >= cookies.until or flags & SYN or listener.closed:
         return None
     iss, irs = (ack - 1) & MASK, (seq - 1) & MASK
-    mss = cookies.check(dst, listener.lport, src, sport, irs, iss, now)
+    mss = cookies.check(*place, irs, iss, now)
     if listener.counters is not None:
         result = "failed" if mss is None else "received"
         listener.counters.count(f"tcp.syn_cookies_{result}")

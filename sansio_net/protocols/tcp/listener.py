@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, TypeAlias
 
 from sansio_net.addresses import format_endpoint
@@ -35,14 +34,16 @@ from .lifecycle import passive_open
 from .options import TcpOptions
 from .reset import reset_for
 
-_Key: TypeAlias = tuple[bytes, bytes, int]
+_Key: TypeAlias = tuple[bytes, int, bytes, int]
 
 MAX_ANSWERS: Final = 64
 """Answers to strangers that wait to be sent, for a listener used alone."""
 
 
 class Listener:
-    """`backlog` bounds established connections whose `Accepted` waits, as in Linux;
+    """Port 0 is every port: whoever hands segments in says which was asked for.
+
+    `backlog` bounds established connections whose `Accepted` waits, as in Linux;
     ``options.max_half_open`` those whose handshake is under way.
 
     `segment_arrives` makes children; who called it demultiplexes to them from then on.
@@ -68,6 +69,7 @@ class Listener:
         "paused",
         "ready",
         "trace",
+        "transparent",
         "zone",
     )
 
@@ -94,6 +96,7 @@ class Listener:
         self.isn = isn
         self.id = id
         self.nic: str | None = None
+        self.transparent = False  # takes addresses that are not ours: the Stack's word
         self.zone: str | None = None  # the name of a link-local address's
         self.counters = counters
         self.trace = trace
@@ -125,10 +128,11 @@ class Listener:
             if segment is None:
                 continue
             header, body, _ = segment
-            if header.destination_port != self.lport:
+            dport = header.destination_port
+            if self.lport not in (0, dport):
                 self._drop(DropReason.TCP_NO_SOCKET)
                 continue
-            key = (dst, src, header.source_port)
+            key = (dst, dport, src, header.source_port)
             child = self._half_open.get(key) or self._waiting.get(key)
             if child is not None:
                 child.receive((packet,), now)
@@ -144,6 +148,7 @@ class Listener:
                 header.options,
                 body,
                 now,
+                dport=dport,
             )
             if isinstance(answer, Packet):
                 if len(self._answers) < MAX_ANSWERS:
@@ -247,43 +252,43 @@ class Listener:
         mtu: int = 1500,
         gso_max: int = 0,
         floor: int | None = None,
+        dport: int = 0,
     ) -> Connection | Packet | None:
         """A segment for no connection (RFC 9293 3.10.7.2): a child, an answer, nothing.
 
-        The child waits to be put into tables, and by `attach` into queues. `floor`:
-        its initial sequence number lies above (after TIME-WAIT).
+        The child waits to be put into tables, and by `attach` into queues. `floor`: its
+        first number lies above (after TIME-WAIT). `dport`: by default the listener's.
         """
+        place = dst, dport or self.lport, src, sport
         # First, check for a RST
         if flags & RST:
             return None
         # Second, check for an ACK: of nothing, unless it brings a cookie back
         if flags & ACK or self.closed:
-            mss = cookies.comes_back(self, src, sport, dst, seq, ack, flags, now)
+            mss = cookies.comes_back(self, place, seq, ack, flags, now)
             if mss is None:
                 self._drop(DropReason.TCP_NO_SOCKET)
-                reset = partial(reset_for, laddr=dst, lport=self.lport, raddr=src)
-                size = len(body)
-                return reset(seq, ack, flags, size, rport=sport, options=options)
+                return self._reset(place, seq, ack, flags, len(body), options)
             if not self.has_room:
                 # nothing is kept: the peer's next segment brings the cookie again
                 self._drop(DropReason.TCP_BACKLOG_FULL)
                 return None
-            child = self._child(src, sport, dst, mtu, gso_max)
+            child = self._child(place, mtu, gso_max)
             cookies.remember(child, mss, seq, ack, wnd, options, now)
             child.segment_arrives(seq, ack, flags, wnd, 0, options, body, now)
             return child
         # Third, check for a SYN
-        reason = self._refuses(src, sport, dst, flags)
+        reason = self._refuses(place, flags)
         if reason is not None:
             self._drop(reason)
             return None
         peer = parse_tcp_options(options)
         if cookies.answer(self.options.syn_cookies, self._full, floor):
-            return cookies.syn_ack(self, src, sport, dst, seq, flags, peer, mtu, now)
+            return cookies.syn_ack(self, place, seq, flags, peer, mtu, now)
         if self._full:
             self._drop(DropReason.TCP_HALF_OPEN_FULL)
             return None
-        child = self._child(src, sport, dst, mtu, gso_max)
+        child = self._child(place, mtu, gso_max)
         passive_open(child, seq, wnd, peer, now, floor)
         ecn.meet(child, flags)
         if self.fast_open is not None:
@@ -306,7 +311,7 @@ class Listener:
 
     def child_stands(self, conn: Connection) -> None:
         """The child's handshake is complete: from one queue to the other."""
-        key = (conn.laddr, conn.raddr, conn.rport)
+        key = (conn.laddr, conn.lport, conn.raddr, conn.rport)
         if self._half_open.pop(key, None) is not None:
             self._waiting[key] = conn
 
@@ -314,32 +319,25 @@ class Listener:
         """The child was taken over or died: it no longer counts. Harmless twice."""
         if conn.in_backlog:
             conn.in_backlog = False
-            key = (conn.laddr, conn.raddr, conn.rport)
+            key = (conn.laddr, conn.lport, conn.raddr, conn.rport)
             self._half_open.pop(key, None)
             self._waiting.pop(key, None)
 
     # Children -------------------------------------------------------------------------
 
-    def _refuses(
-        self, src: bytes, sport: int, dst: bytes, flags: int
-    ) -> DropReason | None:
+    def _refuses(self, place: _Key, flags: int) -> DropReason | None:
         """Why there is no answer, if so."""
         if not flags & SYN:
             return DropReason.TCP_NO_SOCKET
-        if src == dst and sport == self.lport:
+        if place[:2] == place[2:]:
             return DropReason.TCP_LAND
         if self.paused or not self.has_room:
             return DropReason.TCP_BACKLOG_FULL
         return None
 
-    def _child(
-        self, src: bytes, sport: int, dst: bytes, mtu: int, gso_max: int
-    ) -> Connection:
+    def _child(self, key: _Key, mtu: int, gso_max: int) -> Connection:
         child = Connection(
-            dst,
-            self.lport,
-            src,
-            sport,
+            *key,
             isn=self.isn,
             options=self.options,
             mtu=mtu,
@@ -349,8 +347,21 @@ class Listener:
             listener=self,
         )
         child.in_backlog = True
-        self._half_open[(dst, src, sport)] = child
+        self._half_open[key] = child
         return child
+
+    def _reset(
+        self, place: _Key, seq: int, ack: int, flags: int, size: int, options: bytes
+    ) -> Packet | None:
+        laddr, lport, raddr, rport = place
+        return reset_for(
+            *(seq, ack, flags, size),
+            laddr=laddr,
+            lport=lport,
+            raddr=raddr,
+            rport=rport,
+            options=options,
+        )
 
     def _children(self) -> tuple[Connection, ...]:
         return (*self._half_open.values(), *self._waiting.values())

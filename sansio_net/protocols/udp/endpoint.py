@@ -66,7 +66,8 @@ _CLOSED: Final = 8
 
 
 class UdpSocket:
-    """One bound port. `laddr` b"" is every address; `nic` names an interface or None.
+    """One bound port; 0 is every port. `laddr` b"" is every address, with `transparent`
+    also those that are not the stack's; `nic` names an interface or None.
 
     Made by `Stack.udp_bind`.
     """
@@ -103,6 +104,7 @@ class UdpSocket:
         "rport",
         "tos",
         "trace",
+        "transparent",
         "ttl",
     )
 
@@ -119,6 +121,7 @@ class UdpSocket:
         nic: str | None = None,
         broadcast: bool = False,
         reuse: bool = False,
+        transparent: bool = False,
         options: UdpOptions | None = None,
         id: int = 0,
         endpoints: Endpoints | None = None,
@@ -136,6 +139,7 @@ class UdpSocket:
         self.nic = nic
         self.broadcast = broadcast
         self.reuse = reuse
+        self.transparent = transparent
         self.ttl, self.tos = options.ttl, options.tos
         self.multicast_ttl = options.multicast_ttl
         self.multicast_loop = True
@@ -199,7 +203,8 @@ class UdpSocket:
         """Queue one datagram.
 
         `source` is the address it leaves from, as text or as the `destination` of the
-        datagram that it answers; the stack chooses where it is None or a group.
+        datagram that it answers; the stack chooses where it is None or a group. From
+        a socket of every port, it has the port as well.
         `options` are IPv4's (RFC 1122 4.1.3.2); source routes are refused.
         Raises StateError, LimitError (then SocketSpaceFreed follows), Unreachable,
         AddressNotAvailableError, BroadcastError, MessageTooLongError, ValueError.
@@ -315,8 +320,9 @@ class UdpSocket:
         nic: str,
         now: int,
         ip_options: bytes = b"",
+        dport: int = 0,
     ) -> bool:
-        """One datagram; False: not for this socket."""
+        """One datagram; False: not for this socket. dport: by default the socket's."""
         if self.closed or (
             self.raddr is not None and (src != self.raddr or sport != self.rport)
         ):
@@ -335,7 +341,7 @@ class UdpSocket:
                 bytes(data),
                 self._endpoints.format(src, sport),
                 # RFC 1122 4.1.3.5: the address that was asked, to answer from
-                self._endpoints.format(dst, self.lport),
+                self._endpoints.format(dst, dport or self.lport),
                 nic,
                 ttl,
                 tos,
@@ -413,7 +419,7 @@ class UdpSocket:
         data: bytes | bytearray | memoryview,
         destination: bytes,
         port: int,
-        source: bytes,
+        from_: tuple[bytes, int],
         ttl: int | None,
         tos: int | None,
         ip_options: bytes = b"",
@@ -425,6 +431,7 @@ class UdpSocket:
         payload = data if isinstance(data, bytes) else bytes(data)
         if len(payload) + len(ip_options) > MAX_PAYLOAD[len(destination)]:
             raise MessageTooLongError()
+        source, sport = from_
         if source and (len(source) == 4) is not (len(destination) == 4):
             raise AddressNotAvailableError()
         if not self.broadcast and self._router.is_broadcast(destination, self.nic):
@@ -441,27 +448,26 @@ class UdpSocket:
             ttl = self.multicast_ttl if is_multicast(destination) else self.ttl
         info = PacketInfo(source, destination, self.tos if tos is None else tos, ttl)
         info.options = ip_options
-        self._sending.append(datagram(self.lport, port, payload, info))
+        self._sending.append(datagram(sport, port, payload, info))
         self._send_bytes += size
         self._wake()
 
-    def _source(self, source: SocketAddress | IpAddress | None) -> bytes:
+    def _source(self, source: SocketAddress | IpAddress | None) -> tuple[bytes, int]:
         """The source asked for; b"" where none is, or it is no address of a host."""
-        if source is None:
-            packed = b""
-        elif isinstance(source, str | bytes | IPv4Address | IPv6Address):
+        packed, port = b"", 0
+        if isinstance(source, str | bytes | IPv4Address | IPv6Address):
             packed = self._endpoints.pack_ip(source, self.nic)
-        else:
+        elif source is not None:
             packed, port = self._endpoints.pack(source, self.nic)
-            if port not in (0, self.lport):
-                raise AddressNotAvailableError()
-        packed = packed or self.laddr
-        if is_unspecified(packed):
-            return b""
+        packed, port = packed or self.laddr, port or self.lport
+        if not port:
+            raise ValueError("a socket of every port is told from which one to send")
+        if self.lport not in (0, port):
+            raise AddressNotAvailableError()
         # an answer to a broadcast leaves from an address, not from the broadcast's
-        if packed == BROADCAST4 or is_multicast(packed):
-            return b""
-        return packed
+        if is_unspecified(packed) or packed == BROADCAST4 or is_multicast(packed):
+            packed = b""
+        return packed, port
 
     def _has_space(self) -> bool:
         """A third of the queue is free."""
