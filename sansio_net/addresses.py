@@ -29,6 +29,7 @@ ZONED_SIZE: Final = 20
 """Of a packed IPv6 address with its zone."""
 
 BROADCAST4: Final = b"\xff" * 4
+MAPPED4: Final = bytes(10) + b"\xff\xff"
 BROADCAST_MAC: Final = b"\xff" * 6
 ZERO_MAC: Final = b"\x00" * 6
 
@@ -319,8 +320,11 @@ def is_unspecified(address: bytes) -> bool:
 def is_unicast(address: bytes) -> bool:
     """May this be the address of one host? Not 0/8, multicast, class E, broadcast.
 
-    RFC 1122 3.2.1.3. Directed broadcasts need the prefix and are not seen here.
+    RFC 1122 3.2.1.3. Directed broadcasts need the prefix and are not seen here. Nor
+    ::ffff:0:0/96: it stands for IPv4 in programs, never on a wire (RFC 6890 2.2.3).
     """
     if len(address) == 4:
         return 0 < address[0] < 224
-    return address[0] != 0xFF and any(address)
+    if not address[0]:
+        return any(address) and address[:12] != MAPPED4
+    return address[0] != 0xFF
