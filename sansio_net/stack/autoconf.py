@@ -18,6 +18,7 @@ from sansio_net.protocols.slaac import (
     RouteChanged,
     SlaacEvent,
 )
+from sansio_net.units import HOUR, MILLISECOND, MINUTE
 from sansio_net.wire.ndp import RouterAdvertisement
 
 from .events import DnsServersChanged
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 METRIC: Final = 1024
 """Linux's for what routers advertise; a preference is worth half of it."""
+
+REACHABLE_TIMES: Final = (100 * MILLISECOND, HOUR)
+"""Linux's least; no router may say more (RFC 4861 6.2.1)."""
+RETRANS_DELAYS: Final = (10 * MILLISECOND, MINUTE)
+"""Linux's least, and what leaves a resolution and a duplicate's detection an end."""
 
 
 def router_advertises(
@@ -122,10 +128,23 @@ def _route(nic: Interface, event: RouteChanged) -> None:
 
 
 def _parameters(nic: Interface, event: ParametersAdvertised) -> None:
-    """RFC 4861 6.3.4: what is 0 stays as it was."""
-    nic.hop_limit = event.hop_limit or nic.hop_limit
+    """RFC 4861 6.3.4: what is 0 stays as it was. So does what would cut us off: a rogue
+    needs one advertisement for that (CVE-2015-2922).
+    """
+    refused = nic.stack.tally
+    if event.hop_limit >= nic.stack.config.slaac.min_hop_limit:
+        nic.hop_limit = event.hop_limit
+    elif event.hop_limit:
+        refused.count("slaac.hop_limits_refused")
     if 1280 <= event.mtu <= nic.mtu and event.mtu != nic.ipv6_mtu:
         nic.ipv6_mtu = event.mtu
         nic.stack.routes.version += 1
     if nic.ndp is not None:
-        nic.ndp.set_times(event.reachable_time, event.retrans_delay)
+        reachable, retrans = event.reachable_time, event.retrans_delay
+        if reachable and not REACHABLE_TIMES[0] <= reachable <= REACHABLE_TIMES[1]:
+            refused.count("slaac.times_refused")
+            reachable = 0
+        if retrans and not RETRANS_DELAYS[0] <= retrans <= RETRANS_DELAYS[1]:
+            refused.count("slaac.times_refused")
+            retrans = 0
+        nic.ndp.set_times(reachable, retrans)

@@ -186,6 +186,7 @@ def redirect(
         or hop.next_hop != source
         or source == dst
         or with_zone(nic, gateway) in stack.own
+        or gateway in nic.broadcasts
         or (len(dst) == 16 and not on_link and not is_link_local(gateway))
         or not (on_link or nic.reaches(gateway))
     ):

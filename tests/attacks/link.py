@@ -46,6 +46,7 @@ class Street:
         self.now = SECOND
         self.events: list[Event] = []
         self.honest_answer = True
+        self.asked = 0  # how often the honest neighbour answered
         self.turn()
 
     def turn(self, *frames: bytes) -> list[bytes]:
@@ -90,12 +91,14 @@ class Street:
         if kind == ETHERTYPE_ARP:
             asked = parse_arp(frame, 14)
             if asked.op == REQUEST and asked.tpa == HONEST4:
+                self.asked += 1
                 return arp(REPLY, HONEST_MAC, HONEST4, asked.sha, asked.spa)
         elif (
             kind == ETHERTYPE_IPV6
             and (frame[20], frame[54]) == (58, NEIGHBOUR_SOLICITATION)
             and frame[62:78] == HONEST6
         ):
+            self.asked += 1
             return advertisement(HONEST6, HONEST_MAC, to=frame[22:38])
         return None
 
@@ -109,6 +112,19 @@ class Street:
         assert self.nic.arp is not None
         assert self.nic.ndp is not None
         return len(self.nic.arp.neighbours()) + len(self.nic.ndp.neighbours())
+
+    def forget_honest(self) -> None:
+        """He has to be found again, and others take his place at once."""
+        assert self.nic.arp is not None
+        assert self.nic.ndp is not None
+        self.nic.arp.remove(HONEST4)
+        self.nic.ndp.remove(HONEST6)
+        sock = self.stack.udp_bind(("", 0))
+        for n in range(100):
+            sock.send_to(b"x", (f"10.0.0.{100 + n}", 9))
+            sock.send_to(b"x", (f"2001:db8::{n:x}:1", 9))
+        sock.close()
+        self.settle()
 
     def reaches_honest(self) -> bool:
         """Do datagrams of both families go to the honest neighbour's MAC at once?"""

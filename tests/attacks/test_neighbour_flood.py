@@ -60,6 +60,7 @@ def ping(n: int, family: int) -> bytes:
 def test_pings_from_everybody(family: int) -> None:
     victim = street()
     assert victim.reaches_honest()
+    asked = victim.asked
     for start in range(0, 2000, 20):
         victim.settle(*(ip_frame(ping(start + n, family)) for n in range(20)))
         victim.now += SECOND // 50
@@ -67,6 +68,9 @@ def test_pings_from_everybody(family: int) -> None:
             assert victim.reaches_honest()
         assert victim.neighbours() <= 2 * LIMIT
     assert victim.reaches_honest()
+    assert victim.asked == asked  # he was known all the time
+    victim.forget_honest()
+    assert victim.reaches_honest()  # and there is room for him
     assert weight(victim.stack) < 4 * MIB
     victim.wait(60 * SECOND)
     assert victim.reaches_honest()
@@ -76,6 +80,7 @@ def test_our_own_scan() -> None:
     """As a router that is asked for every host of a /64 (RFC 6583 2.1)."""
     victim = street()
     assert victim.reaches_honest()
+    asked = victim.asked
     sock = victim.stack.udp_bind(("", 0))
     for n in range(3000):
         ip = six(n)
@@ -86,6 +91,9 @@ def test_our_own_scan() -> None:
             victim.now += SECOND // 20
             assert victim.neighbours() <= 2 * LIMIT
     assert victim.reaches_honest()
+    assert victim.asked == asked
+    victim.forget_honest()
+    assert victim.reaches_honest()
     drops = victim.count("drop.neighbour_unreachable")
     drops += victim.count("drop.neighbour_table_full")
     assert drops + victim.count("drop.neighbour_queue_full") > 0
@@ -95,6 +103,7 @@ def test_questions_from_everybody() -> None:
     """Each asker makes an entry: he will talk to us. Nobody else's goes for that."""
     victim = street()
     assert victim.reaches_honest()
+    asked = victim.asked
     for start in range(0, 2000, 50):
         frames = []
         for n in range(start, start + 50):
@@ -106,4 +115,7 @@ def test_questions_from_everybody() -> None:
         assert victim.neighbours() <= 2 * LIMIT
         if start % 500 == 0:
             assert victim.reaches_honest()
+    assert victim.reaches_honest()
+    assert victim.asked == asked
+    victim.forget_honest()
     assert victim.reaches_honest()

@@ -18,6 +18,7 @@ class SlaacConfig:
     max_solicit_interval: RFC 7559's IRT and MRT. temporary: addresses that change, of
     temporary_preferred and temporary_valid at most (RFC 8981). idgen_retries: how often
     another identifier is tried after a duplicate. max_*: bounds of the tables.
+    min_hop_limit: a router that wants less is not believed (accept_ra_min_hop_limit).
     """
 
     solicit_delay: int = 1 * SECOND
@@ -27,6 +28,7 @@ class SlaacConfig:
     temporary_valid: int = 48 * HOUR
     temporary_preferred: int = 24 * HOUR
     idgen_retries: int = 3
+    min_hop_limit: int = 32
 
     max_prefixes: int = 32
     max_addresses: int = 32
