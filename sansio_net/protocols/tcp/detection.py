@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .recovery import Recovery
 
 DUP_THRESHOLD: Final = 3
+FEW: Final = 20
+"""Segments in flight among which a loss is found by time as well: three duplicates
+come late, one or two a round trip, where they come at all."""
 MAX_THRESHOLD: Final = 127
 """However far segments are reordered: so many SACKed ranges are counted an ACK."""
 
@@ -38,7 +41,7 @@ def detect(recovery: Recovery, una: int, nxt: int, mss: int, now: int) -> int:
         lost, recovery.reorder_at = recovery.rack.detect(board, now, recovering, many)
         return lost
     if not board.sacked:
-        return 0
+        return lost_again(recovery, now)
     point = board.loss_point(una, recovery.reordering, mss)
     tail = recovery.tail
     if tail is not None and tail.end != NEVER and board.fack >= tail.end:
@@ -52,20 +55,21 @@ def detect(recovery: Recovery, una: int, nxt: int, mss: int, now: int) -> int:
     ):
         # RFC 6675 5 (1): so many duplicates, whatever they covered
         lost = board.lose_range(una, min(una + mss, board.islands[0].start))
-    return lost
+    return lost + lost_again(recovery, now, nxt - una <= FEW * mss)
 
 
-def lost_again(recovery: Recovery, now: int) -> int:
-    """Retransmissions that are lost as well. PRR brings cwnd down; their loss is no
-    further reason (RFC 8985 9.3)."""
+def lost_again(recovery: Recovery, now: int, few: bool = False) -> int:
+    """Retransmissions that are lost as well; PRR brings cwnd down, their loss is no
+    further reason (RFC 8985 9.3). Where `few` segments are in flight, originals too.
+    """
     board = recovery.scoreboard
     assert board is not None
-    assert recovery.rack is not None
-    if board.retransmitted:
-        found, recovery.reorder_at = recovery.rack.detect(board, now, True, False)
-        return found
-    recovery.reorder_at = NEVER
-    return 0
+    rack = recovery.rack
+    if rack is None or not (board.retransmitted or (few and board.sacked)):
+        recovery.reorder_at = NEVER
+        return 0
+    found, recovery.reorder_at = rack.detect_again(board, now, few)
+    return found
 
 
 def count(

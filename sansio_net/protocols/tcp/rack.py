@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from sansio_net.units import MILLISECOND
+
 from .scoreboard import NEVER, Scoreboard
 from .sent import is_current
 
@@ -92,18 +94,39 @@ class Rack:
         """
         if self.xmit_at == NEVER:
             return 0, NEVER
-        if not self.reordering and (recovering or many):
+        window = self._window(recovering or many)
+        until = now - self.rtt - window
+        lost = board.lose_originals(self.xmit_at, self.end, until)
+        lost += self._detect_again(board, until)
+        if self._again_waits(board) or self._original_waits(board):
+            return lost, max(self.xmit_at + self.rtt + window, now + 1)
+        return lost, NEVER
+
+    def detect_again(self, board: Scoreboard, now: int, few: bool) -> tuple[int, int]:
+        """The same where RFC 6675 finds what is lost for the first time, unless `few`
+        segments are in flight: those are given a quarter of a round trip."""
+        if self.xmit_at == NEVER:
+            return 0, NEVER
+        window, patience = self._window(True), max(self._window(False), MILLISECOND)
+        arrived, lost, when = self.xmit_at + self.rtt, 0, NEVER
+        if few:
+            lost = board.lose_originals(
+                self.xmit_at, self.end, now - self.rtt - patience
+            )
+            if self._original_waits(board):
+                when = arrived + patience
+        lost += self._detect_again(board, now - self.rtt - window)
+        if self._again_waits(board) and (when == NEVER or arrived + window < when):
+            when = arrived + window
+        return lost, when if when == NEVER else max(when, now + 1)
+
+    def _window(self, sure: bool) -> int:
+        """Step 4: `sure` that something was lost, there is none where order is kept."""
+        if sure and not self.reordering:
             self.reo_wnd = 0
         else:
-            window = self.reo_wnd_mult * self.min_rtt // 4
-            self.reo_wnd = min(window, self.srtt)
-        until = now - self.rtt - self.reo_wnd
-        lost = self._detect_again(board, until)
-        if self.whole:
-            lost += board.lose_originals(self.xmit_at, self.end, until)
-        if not self._waits(board):
-            return lost, NEVER
-        return lost, max(self.xmit_at + self.rtt + self.reo_wnd, now + 1)
+            self.reo_wnd = min(self.reo_wnd_mult * self.min_rtt // 4, self.srtt)
+        return self.reo_wnd
 
     def _detect_again(self, board: Scoreboard, until: int) -> int:
         """Retransmissions that are lost as well: in the order of time, too."""
@@ -120,16 +143,17 @@ class Rack:
         del again[:n]
         return lost
 
-    def _waits(self, board: Scoreboard) -> bool:
+    def _original_waits(self, board: Scoreboard) -> bool:
         """Is there anything that only the reordering window keeps from being lost?"""
+        record = board.next_original()
         latest = self.xmit_at, self.end
-        record = board.next_original() if self.whole else None
-        if record is not None and (record.sent_at, record.end) < latest:
-            return True
+        return record is not None and (record.sent_at, record.end) < latest
+
+    def _again_waits(self, board: Scoreboard) -> bool:
         if not board.by_time:
             return False
         sent_at, record = board.by_time[0]
-        return (sent_at, record.end) < latest
+        return (sent_at, record.end) < (self.xmit_at, self.end)
 
     def on_timeout(self, board: Scoreboard, una: int, mss: int, now: int) -> int:
         """6.3: the first segment, and all that had time enough to arrive."""

@@ -261,6 +261,8 @@ class Recovery:
         assert board is not None
         una, nxt, now = sample.una, sample.nxt, sample.now
         count(self, sample, newly, duplicate, mss)
+        if board.newly_sacked and self.rack is None:
+            self._watch_again(board)
         if self.rack is not None:
             self.rack.on_ack(board, una, nxt, dsack_end != NEVER, board.floor, srtt)
         self.holds = False
@@ -278,7 +280,7 @@ class Recovery:
             found = detect(self, una, nxt, mss, now)
             if found and self.phase not in (FAST, TIMEOUT):
                 self._enter(una, nxt, congestion, now)
-        if self.rack is not None and not self.rack.whole:
+        elif self.rack is not None:
             lost_again(self, now)
         if self.tail is not None and self.tail.end != NEVER:
             bare = duplicate and not board.newly_sacked
@@ -314,13 +316,13 @@ class Recovery:
             return False
         board.begin(now)
         before = self.pipe(nxt - una)
-        if self.by_time:
-            found = detect(self, una, nxt, mss, now)
-        else:
+        if self.phase is TIMEOUT and not self.by_time:
             found = lost_again(self, now)
+        else:
+            found = detect(self, una, nxt, mss, now)
         if not found:
             return False
-        if self.by_time and self.phase not in (FAST, TIMEOUT):
+        if self.phase not in (FAST, TIMEOUT):
             self._flight = before
             self._enter(una, nxt, congestion, now)
         if self._reduces:

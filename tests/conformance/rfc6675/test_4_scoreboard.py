@@ -221,7 +221,7 @@ def test_holes_after_a_timeout() -> None:
     t = in_flight(10, more=0)
     sacked(t, 5, 3)
     t.wait(200 * MS)
-    assert segments_sent(t) == [0]
+    assert set(segments_sent(t)) == {0}
     sent = sacked(t, 7, 5, 3, una=1)
     una = 1
     while una < 10:

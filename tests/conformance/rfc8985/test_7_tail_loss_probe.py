@@ -78,6 +78,7 @@ def test_no_probe_with_sacked_segments() -> None:
     t = probing(5, min_rto=SEC, rack=False)
     sacked(t, 2)
     t.wait(300 * MS)
+    assert places(t) == [1]  # what is missing, and not the last segment
     t.silent()
 
 

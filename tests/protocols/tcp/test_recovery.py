@@ -274,12 +274,12 @@ def test_5681_3_1_ssthresh_is_held_when_it_is_lost_again() -> None:
 
 def test_a_timeout_keeps_what_was_sacked() -> None:
     """RFC 6675 5.1, errata 1610: as long as nothing speaks of reneging."""
-    talk = flying(5, frto=False)
-    sack(talk, (2001, 3001), (4001, 5001))
+    talk = flying(25, frto=False)
+    sack(talk, (2001, 3001), (24_001, 25_001))
     talk.wait_timer("retransmit")
     assert again(talk) == [1]
     assert dup(talk, 1001) == [1001, 3001]
-    assert dup(talk, 5001) == []
+    assert dup(talk, 25_001) == []
 
 
 def test_2018_8_reneging() -> None:
@@ -579,7 +579,35 @@ def test_long_losses_go_as_super_segments() -> None:
     assert [len(said.data) for said in talk.all_said()] == [4000]
 
 
-# Retransmissions that are lost: by time, as RFC 8985 6.2 has it -----------------------
+# By time, as RFC 8985 6.2 has it: few segments, and retransmissions that are lost -----
+
+
+def test_few_segments_are_lost_a_quarter_of_a_round_trip_later() -> None:
+    talk = flying(4)
+    assert sack(talk, (1001, 2001)) == []
+    at = talk.conn.timers.at(REORDER)
+    assert at == talk.now + talk.conn.rtt.min_rtt // 4
+    talk.wait_timer("reorder")
+    assert again(talk) == [1]
+    assert talk.conn.recovery.phase is FAST
+    assert talk.conn.congestion.cwnd == 2000
+
+
+def test_few_segments_that_were_only_late() -> None:
+    talk = flying(4)
+    assert sack(talk, (1001, 2001)) == []
+    talk.now += 10 * MS
+    talk.peer(".", seq=1, ack=2001)
+    assert again(talk) == []
+    assert talk.conn.recovery.phase is OPEN
+    assert talk.conn.timers.at(REORDER) is None
+    assert talk.conn.congestion.cwnd >= 4000
+
+
+def test_more_segments_wait_for_duplicates() -> None:
+    talk = flying(21)
+    assert sack(talk, (1001, 2001)) == []
+    assert talk.conn.timers.at(REORDER) is None
 
 
 def lost_twice(**options: Any) -> Talk:

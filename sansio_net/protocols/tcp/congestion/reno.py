@@ -82,8 +82,10 @@ class Reno:
         if not sample.limited:
             return
         self._acked += sample.acked
-        if self._acked >= cwnd:
-            self._acked -= cwnd
+        # a round trip acknowledges whole segments: half a segment of cwnd is never used
+        used = cwnd - cwnd % self._mss
+        if self._acked >= used:
+            self._acked -= used
             self.cwnd = min(cwnd + self._mss, INFINITE)
 
     def on_congestion(self, cause: Cause, in_flight: int, now: int) -> None:
