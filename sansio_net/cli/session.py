@@ -14,7 +14,15 @@ from typing import Final, Protocol
 from sansio_net.capture import Recording
 from sansio_net.drivers import CaptureEnded, Device, Loop, PcapReplayDevice
 from sansio_net.errors import DeviceError, DeviceGone
-from sansio_net.stack import Event, Interface, LinkDown, LinkUp, Stack, StackClosed
+from sansio_net.stack import (
+    Event,
+    Interface,
+    LinkDown,
+    LinkUp,
+    Stack,
+    StackClosed,
+    StackConfig,
+)
 from sansio_net.units import SECOND
 
 from .errors import FAILED, OK
@@ -99,9 +107,9 @@ class Session:
     connections, a second one ends at once.
     """
 
-    def __init__(self, args: Namespace) -> None:
+    def __init__(self, args: Namespace, config: StackConfig | None = None) -> None:
         self.args = args
-        self.stack, self.links = open_stack(args)
+        self.stack, self.links = open_stack(args, config)
         self._recording: Recording | None = None
         self._open_files = ExitStack()
         try:

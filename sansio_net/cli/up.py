@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.addresses import format_mac
 from sansio_net.entropy import Entropy
-from sansio_net.stack import AddressAdded, AddressRemoved, Event, LinkUp
+from sansio_net.stack import AddressAdded, AddressRemoved, Event, LinkUp, StackConfig
 
 from .control import Control, folder
 from .errors import OK, ControlError
@@ -35,6 +35,9 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
     parser = commands.add_parser(NAME, help="bring up a NIC that answers")
     parser.set_defaults(command=command)
     add_link_options(parser, slaac=True)
+    parser.add_argument(
+        "--forward", action="store_true", help="be a router between the links"
+    )
     for kind in SERVICES:
         parser.add_argument(
             f"--{kind}",
@@ -54,7 +57,7 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
 
 def command(args: Namespace) -> int:
     check_link_options(args)
-    session = Session(args)
+    session = Session(args, StackConfig(forward=args.forward))
     try:
         control = open_control(session, args.control)
     except BaseException:
@@ -98,6 +101,8 @@ class Up:
         self._services.open(ports)
         for link in session.links:
             self._say_addresses(link)
+        if args.forward:
+            print("forwarding between the links")
         for kind, port in ports:
             print(f"{kind} on port {port}, TCP and UDP")
         for link in session.links:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from .lab import Host, Lab, assert_clean, tshark
+from .lab6 import Radvd, section
 
 pytestmark = [
     pytest.mark.root,
@@ -73,6 +74,71 @@ def test_a_tap_and_a_veth_in_both_families(lab: Lab, tmp_path: Path) -> None:
         assert tshark(path, f"{here} && ip.addr == {net}", "frame.number")
         assert not tshark(path, f"!({here}) && ip.dst == {net}", "frame.number")
     assert assert_clean(path, SENT)
+
+
+def test_a_router_between_a_tap_and_a_veth(lab: Lab, tmp_path: Path) -> None:
+    ours, other = lab.host("ours"), lab.host("other")
+    lab.cable(ours, "wire", other, "eth0")
+    ours.sysctl("net.ipv6.conf.wire.disable_ipv6", 1)
+    for net, host, interface in ((1, ours, "tap0"), (2, other, "eth0")):
+        if host is other:
+            host.ip(f"address add 10.{net}.0.1/24 dev {interface}")
+            host.ip(f"address add fd00:{net}::1/64 dev {interface} nodad")
+            host.ip(f"route add default via 10.{net}.0.2")
+            host.ip(f"-6 route add default via fd00:{net}::2")
+    path = tmp_path / "up.pcapng"
+    up = ours.up(
+        *("--forward", "--pcap", str(path)),
+        *("--link", "tap:tap0", "-a", "10.1.0.2/24", "-a", "fd00:1::2/64"),
+        *("--host-address", "10.1.0.1/24", "--host-address", "fd00:1::1/64"),
+        *("--link", "veth:wire", "-a", "10.2.0.2/24", "-a", "fd00:2::2/64"),
+    )
+    assert b"forwarding between the links\n" in up.output
+    ours.ip("route add default via 10.1.0.2")
+    ours.ip("-6 route add default via fd00:1::2")
+    for here, there, net in ((ours, "10.2.0.1", 1), (other, "10.1.0.1", 2)):
+        assert "1 received" in here.run("ping", "-c", "1", "-W", "5", there)
+        said = here.run("ping", "-c", "1", "-t", "1", "-W", "5", there, check=False)
+        assert f"From 10.{net}.0.2" in said
+        assert "Time to live exceeded" in said
+    for here, there, net in ((ours, "fd00:2::1", 1), (other, "fd00:1::1", 2)):
+        assert "1 received" in here.run("ping", "-c", "1", "-W", "5", there)
+        said = here.run("ping", "-c", "1", "-t", "1", "-W", "5", there, check=False)
+        assert f"From fd00:{net}::2" in said
+    for address in ("10.2.0.1", "fd00:2::1"):
+        server = other.start("nc.openbsd", "-l", "-N", "-s", address, "-p", "9000")
+        other.listening(9000)
+        ours.run("nc.openbsd", "-N", address, "9000", stdin=b"over the router\n")
+        server.expect(b"over the router\n")
+        server.wait()
+    assert up.stop() == 0
+    assert assert_clean(path, SENT)
+
+
+@pytest.mark.programs("radvd")
+def test_a_router_gives_the_addresses_of_one_link(lab: Lab) -> None:
+    host, other = lab.host("host"), lab.host("other")
+    lab.cable(host, "wire", other, "eth0")
+    host.sysctl("net.ipv6.conf.wire.disable_ipv6", 1)
+    other.ip("address add fd00:2::1/64 dev eth0 nodad")
+    other.ip("address add 2001:db8::1/128 dev lo")
+    host.ip("tuntap add tap0 mode tap")
+    host.ip("link set tap0 up")
+    up = host.up(
+        *("--echo", "7", "--link", "tap:tap0", "-a", "10.1.0.2/24"),
+        *("--link", "veth:wire", "--slaac", "--mac", MAC),
+    )
+    assert f"asking routers on veth:wire, MAC {MAC}\n".encode() in up.output
+    prefix = {"fd00:2::/64": "AdvValidLifetime 600; AdvPreferredLifetime 300;"}
+    Radvd(other, section("eth0", lifetime=60, prefixes=prefix))
+    up.expect(b"/64 on veth:wire\n")
+    (line,) = (one for one in up.output.splitlines() if one.startswith(b"fd00:2:"))
+    address = line.decode().partition("/")[0]
+    words = ("-c", "1", "-W", "5", "-I", "2001:db8::1", address)
+    assert "1 received" in other.run("ping", *words)  # by the route it gave
+    said = other.run("nc.openbsd", "-N", address, "7", stdin=b"hello\n")
+    assert said == "hello\n"
+    assert up.stop() == 0
 
 
 def access_port(host: Host, interface: str, *vlans: int) -> None:
