@@ -178,6 +178,8 @@ def test_a_delayed_ack() -> None:
 @requirement(RFC, "6.1.4-1", "Pure ACKs MUST be sent as not-ECT")
 def test_acks_are_never_marked() -> None:
     t = agreed()
+    t.conn.send(b"text")
+    t.us("P.", ecn=ECT0)
     t.peer("P.", data=b"text", ecn=ECT0)
     t.wait(100 * MS)
     t.us(".", ecn=NOT_ECT, length=0)

@@ -76,6 +76,7 @@ def test_everything_had_arrived() -> None:
     sacked(t, una=10)
     assert t.conn.congestion.cwnd < 10_000
     assert t.conn.congestion.ssthresh == 5000
+    assert t.conn.info().ca_state == "open"
 
 
 @requirement(RFC, "3.1-1", "SACK: data SACKed that was not sent again: spurious")
