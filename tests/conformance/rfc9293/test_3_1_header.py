@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from sansio_net.protocols.tcp import TcpOptions
 from sansio_net.testing import Script
 from sansio_net.testing.craft import tcp_packet
@@ -66,20 +68,19 @@ def test_a_wrong_checksum() -> None:
 
 @requirement(RFC, "MUST-69", "Beyond End of Option List MUST be zeros")
 def test_our_padding() -> None:
-    for stamps in (False, True):
-        for scale in (False, True):
-            for sack in (False, True):
-                t = Script(
-                    options=TcpOptions(timestamps=stamps, window_scale=scale, sack=sack)
-                )
-                t.connect()
-                t.us("S")
-                assert t.last is not None
-                options = t.last.header.options
-                kinds = t.last.kinds
-                assert kinds[0] == 2
-                if 0 in kinds:
-                    assert not any(options[options.index(0) :])
+    names = ("timestamps", "window_scale", "sack", "fast_open")
+    for chosen in itertools.product((False, True), repeat=len(names)):
+        offered = dict(zip(names, chosen, strict=True))
+        t = Script(options=TcpOptions(**offered))
+        t.connect()
+        t.us("S")
+        assert t.last is not None
+        options = t.last.header.options
+        assert t.last.kinds[0] == 2
+        assert (0 in t.last.kinds) == offered["fast_open"]
+        if offered["fast_open"]:
+            # a request for a cookie: the one option of ours that has to be filled up
+            assert options[options.rindex(b"\x22\x02") :] == b"\x22\x02\0\0"
 
 
 @requirement(RFC, "MUST-69", "Beyond End of Option List MUST be zeros")
