@@ -84,6 +84,16 @@ def test_stamps_nobody_asked_for() -> None:
     t.peer("P.", data=b"two", ts=(50, 0))
     assert t.conn.recv(10) == b"onetwo"
     t.us(".", ts=False)
+    # asked for by the peer alone
+    t = Script(options=plain(timestamps=False))
+    t.listen()
+    t.peer("S", seq=0, ts=(100, 0))
+    t.us("S.", ts=False)
+    t.peer(".", ts=(100, 0))
+    t.peer("P.", data=b"old", ts=(50, 0))
+    assert t.conn.recv(10) == b"old"
+    t.conn.send(b"text")
+    t.us("P.", ts=False)
 
 
 @requirement(RFC, "3.2-11", "Crossing SYNs: both MAY send it in the SYN-ACK")

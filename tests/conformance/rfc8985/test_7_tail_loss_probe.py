@@ -100,6 +100,20 @@ def test_then_the_rto() -> None:
     assert 299 <= sent[1][0] - sent[0][0] <= 302
 
 
+@requirement(RFC, "7.3-1", "MUST NOT probe while a probe is in flight")
+def test_no_probe_for_what_follows_a_probe() -> None:
+    t = probing(initial_window=10)
+    t.wait(202 * MS)
+    assert places(t) == [4001]
+    t.conn.send(bytes(1000))
+    assert places(t) == [5001]
+    t.wait(280 * MS)  # more than a PTO
+    t.silent()
+    t.wait(20 * MS)
+    assert places(t) == [1]
+    assert t.conn.info().retransmits == 1
+
+
 @requirement(RFC, "7.4.2-1", "A loss that the probe repaired SHOULD bring cwnd down")
 def test_a_single_loss_repaired() -> None:
     t = probing(10, more=0)
