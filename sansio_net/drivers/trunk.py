@@ -57,7 +57,7 @@ class Trunk:
 
     # -- what the ports ask
 
-    def receive(self, first: TrunkPort, now: int) -> list[Packet]:
+    def collect(self, first: TrunkPort, now: int) -> list[Packet]:
         """Read a batch, give the frames of the first port, keep those of others."""
         own: list[Packet] = []
         for packet in self._device.receive(now):
@@ -127,7 +127,7 @@ class TrunkPort:
             self.inbox.clear()
             return packets
         try:
-            return self._trunk.receive(self, now)
+            return self._trunk.collect(self, now)
         except DeviceGone as error:
             self._trunk.lose(error)
             raise
