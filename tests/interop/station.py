@@ -197,6 +197,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("app", choices=["echo", "sink", "source", "send", "fetch"])
     made.add_argument("--link", required=True)
     made.add_argument("-a", "--address", required=True, action="append")
+    made.add_argument("--no-dad", action="store_true", help="IPv6's at once")
     made.add_argument("--mac")
     made.add_argument("--host-address")
     made.add_argument("-g", "--gateway")
@@ -253,9 +254,10 @@ def add_interface(
         link_local="link-local" in args.address,
         mtu=capabilities.mtu,
         capabilities=capabilities,
+        dad=not args.no_dad,
     )
     if args.gateway:
-        stack.add_route("default", via=args.gateway)
+        stack.add_route("default", via=args.gateway, nic=nic)
     return nic
 
 
