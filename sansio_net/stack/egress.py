@@ -260,7 +260,8 @@ def send(
         # asked once a datagram: its fragments go together or not at all
         stack.tally.drop(DropReason.OUTPUT_QUEUE_FULL)
         return
-    loops = loops and is_multicast(info.dst)
+    # like Linux: who broadcasts hears it himself, whatever he says
+    loops = hop.to_all or (loops and is_multicast(info.dst))
     for piece in _ip_packets(stack, hop, packet, source, protocol, info, now):
         if loops:
             groups.loop_back(nic, piece.join(), source[:16], info.dst[:16])

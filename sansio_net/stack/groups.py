@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
-from sansio_net.addresses import is_link_local, pack_ip
+from sansio_net.addresses import is_link_local, is_multicast, pack_ip
 from sansio_net.counters import DropReason
 from sansio_net.errors import Unreachable, WireError
 from sansio_net.packet import Packet
@@ -191,8 +191,10 @@ def _arrives(
 
 
 def loop_back(nic: Interface, packet: bytes, source: bytes, group: bytes) -> None:
-    """A datagram of ours to a group that we are in (RFC 1112 6.1): it is heard here."""
-    if not hears(nic, group, source):
+    """A datagram of ours to all, or to a group that we are in (RFC 1112 6.1): it is
+    heard here.
+    """
+    if is_multicast(group) and not hears(nic, group, source):
         return
     if len(nic.looped) >= MAX_LOOPED:
         nic.stack.tally.drop(DropReason.OUTPUT_QUEUE_FULL)

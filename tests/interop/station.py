@@ -213,6 +213,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--abort-after", type=int, default=0)
     made.add_argument("--tcp", default="", help="fast_open=1,syn_cookies=always,...")
     made.add_argument("--no-icmp-limit", action="store_true")
+    made.add_argument("--answer-broadcasts", action="store_true")
     made.add_argument("--record", help="write every turn to this file")
     made.add_argument("--replay", help="run this file instead of a device")
     return made
@@ -235,6 +236,7 @@ def open_device(args: argparse.Namespace) -> Device:
 
 def make_stack(args: argparse.Namespace) -> Stack:
     config = StackConfig()
+    config.icmp.echo_ignore_broadcasts = not args.answer_broadcasts
     if args.no_icmp_limit:
         config.icmp.limited = False
     for part in filter(None, args.tcp.split(",")):

@@ -26,7 +26,7 @@ from .lab import (
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.programs("ip", "ping", "tcpdump", "tshark", "socat"),
+    pytest.mark.programs("ip", "ping", "tcpdump", "tshark", "socat", "nmap"),
 ]
 
 ALL = "172.17.255.255"
@@ -77,6 +77,26 @@ def test_ping_to_all_is_not_answered(seat4: Seat) -> None:
     argv = ["ping", "-n", "-b", "-c", "2", "-i", "0.3", "-W", "1", ALL]
     assert " 0 received" in seat4.host.run(*argv, check=False)
     assert "1 received" in seat4.host.run("ping", "-n", "-c", "1", "-w", "20", OUR_IP)
+
+
+def test_ping_to_all_is_answered_where_it_is_told_to(lab: Lab) -> None:
+    seat = tap_seat(lab)
+    seat.ours.station("echo", *seat.link, "--answer-broadcasts")
+    said = seat.host.run("ping", "-n", "-b", "-c", "2", "-i", "0.3", "-w", "20", ALL)
+    assert f"from {OUR_IP}: icmp_seq=1" in said
+
+
+def test_tiny_fragments_of_nmap(lab: Lab) -> None:
+    """`nmap -f` cuts a SYN behind its first eight bytes (RFC 3128): no answer."""
+    seat = tap_seat(lab)
+    station = seat.ours.station("echo", *seat.link)
+    scan = ["nmap", "-n", "-Pn", "-sS", "-p", "8888", "--max-retries", "1", OUR_IP]
+    assert "8888/tcp open" in seat.host.run(*scan)
+    assert "8888/tcp filtered" in seat.host.run(*scan, "-f")
+    assert station.stop() == 0
+    counted = station.json()["counters"]
+    assert counted["drop.fragment_tiny"] >= 2
+    assert counted.get("reassembly.completed", 0) == 0
 
 
 @pytest.mark.parametrize("to", [ALL, "255.255.255.255"])
