@@ -24,6 +24,7 @@ from sansio_net.wire.ndp import RouterAdvertisement
 from .events import DnsServersChanged
 from .hops import DEFAULT_HOP_LIMIT, forget_gateway
 from .routes import Route
+from .zones import with_zone
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -106,7 +107,9 @@ def _act(nic: Interface, event: SlaacEvent) -> None:
     elif isinstance(event, ParametersAdvertised):
         _parameters(nic, event)
     else:
-        servers = tuple(map(format_ip, event.servers))
+        # RFC 8106 5.1: a link-local server is asked on its link
+        known = (with_zone(nic, server) for server in event.servers)
+        servers = tuple(map(stack.endpoints.format_ip, known))
         stack.report(DnsServersChanged(nic, servers, event.search))
 
 

@@ -68,7 +68,10 @@ def claim(nic: Interface, address: Address) -> None:
     if cache is None:
         return
     address.optimistic = _may_be_optimistic(nic, address)
-    _claim(cache, address)
+    # RFC 4862 5.4.2: an advertisement to all made all form one; RFC 7217 6: so did a
+    # duplicate that several hosts share
+    tried = ip == nic.link_local and nic.n_link_locals_taken > 0
+    _claim(cache, address, delay=address.formed or tried)
     if nic.stack.forwarding is not None:
         groups.join_routers(nic, len(ip))
     if len(ip) == 16:
@@ -80,10 +83,10 @@ def claim(nic: Interface, address: Address) -> None:
             raise
 
 
-def _claim(cache: Cache, address: Address) -> None:
+def _claim(cache: Cache, address: Address, *, delay: bool) -> None:
     if isinstance(cache, NeighbourDiscovery):
         wanted = address.optimistic
-        cache.claim(address.ip, probe=address.probe, optimistic=wanted)
+        cache.claim(address.ip, address.probe, delay, wanted)
     else:
         cache.claim(address.ip, probe=address.probe)
 
@@ -130,7 +133,7 @@ def claim_again(nic: Interface) -> None:
             nic.disuse(address)
             nic.stack.report(AddressRemoved(nic, str(address)))
         address.optimistic = False
-        _claim(cache, address)
+        _claim(cache, address, delay=False)
     if nic.link_local:
         nic.n_link_locals_taken = 0
         _form_link_local(nic)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from .requirements import Row
+from .rows6 import ROWS6
 
 TCP = "RFC 9293"
 HOSTS = "RFC 1122"
@@ -424,13 +425,20 @@ _HOSTS: Final = (
         "sansio_net/protocols/icmp/messages.py",
         reason="never sends them",
     ),
-    partly(
+    elsewhere(
         HOSTS,
         "3.3.1",
         "MUST choose the next hop by address and mask, MUST support default gateways",
-        "done; several gateways and dead gateway detection (3.3.1.4, 3.3.1.5) are not",
         "tests/stack/test_egress.py::test_the_way_leads_over_the_gateway",
         "tests/property/test_routes.py::test_the_map_equals_brute_force",
+        reason="",
+    ),
+    elsewhere(
+        HOSTS,
+        "3.3.1.4",
+        "MUST detect dead gateways, and take another one",
+        "tests/stack/test_routes.py::test_a_dead_gateway_has_another_take_its_place",
+        reason="by ARP, when TCP makes no progress",
     ),
     elsewhere(
         HOSTS,
@@ -517,4 +525,7 @@ _HOSTS: Final = (
     ),
 )
 
-ROWS: Final = _TCP + _OTHERS + _LOSS + _PATH + _CONGESTION + _TIMER + _STAMPS + _HOSTS
+ROWS: Final = (
+    *(_TCP + _OTHERS + _LOSS + _PATH + _CONGESTION + _TIMER + _STAMPS + _HOSTS),
+    *ROWS6,
+)

@@ -17,6 +17,8 @@ from sansio_net.units import SECOND
 from sansio_net.wire import ndp
 from sansio_net.wire.segment import flatten
 
+from .bench import PEER_MAC, Bench
+
 
 class FakeNic:
     is_up = has_carrier = True
@@ -96,6 +98,21 @@ def test_several_for_one_prefix() -> None:
 
 
 # -- dead gateways
+
+
+def test_a_dead_gateway_has_another_take_its_place() -> None:
+    """RFC 1122 3.3.1.4, 3.3.1.5"""
+    bench = Bench()
+    bench.stack.add_route("default", via="10.0.0.77")
+    bench.stack.add_route("default", via="10.0.0.1", metric=10)
+    connection = bench.stack.tcp_connect(("192.0.2.7", 80))
+    frames = bench.wait(10 * SECOND)
+    assert connection.error is None
+    assert frames[0][:6] == PEER_MAC
+    assert bench.stack.routes.gateways.dead != {}
+    bench.stack.remove_route("default", via="10.0.0.77")
+    assert bench.stack.routes.gateways.dead == {}
+
 
 MAC = pack_mac("02:00:00:00:00:02")
 FAR = pack_ip("2001:db8::1")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from sansio_net import Entropy
-from sansio_net.addresses import format_ip, pack_ip, pack_mac
+from sansio_net.addresses import format_ip, pack_ip
 from sansio_net.protocols.ndp.frames import (
     ALL_NODES,
     frame,
@@ -17,64 +16,12 @@ from sansio_net.stack import (
     AddressConflict,
     AddressRemoved,
     DnsServersChanged,
-    Event,
-    Stack,
     StackConfig,
 )
 from sansio_net.units import SECOND
 from sansio_net.wire import ndp
-from sansio_net.wire.segment import flatten
 
-MAC, ROUTER_MAC = pack_mac("02:00:00:00:00:02"), pack_mac("02:00:00:00:00:01")
-ROUTER = pack_ip("fe80::1")
-PREFIX = pack_ip("2001:db8:1::")
-
-
-def advertisement(valid: int = 3600, preferred: int = 1800, **more: object) -> bytes:
-    prefix = ndp.PrefixInformation(PREFIX, 64, True, True, valid, preferred)
-    message = ndp.RouterAdvertisement(
-        64, False, False, ndp.MEDIUM, 1800, 0, 0, ROUTER_MAC, prefixes=(prefix,)
-    )
-    for name, value in more.items():
-        setattr(message, name, value)
-    body = ndp.build_router_advertisement(message, ROUTER, ALL_NODES)
-    made = frame(ROUTER_MAC, group_mac(ALL_NODES), ROUTER, ALL_NODES, body)
-    return made.join()
-
-
-class Host:
-    def __init__(self, config: StackConfig | None = None) -> None:
-        self.stack = Stack(config, Entropy.of(1).bytes(32))
-        self.nic = self.stack.add_interface(mac=MAC, slaac=True)
-        self.now = SECOND
-        self.events: list[Event] = []
-        self.sent: list[tuple[int, bytes]] = []
-
-    def wait(self, delay: int, *frames: bytes) -> None:
-        end = self.now + delay
-        if frames:
-            self.nic.receive(frames, self.now)
-        while True:
-            for _ in range(50):
-                self.stack.handle_timeout(self.now)
-                self.events += self.stack.events()
-                for packet in self.nic.transmit(self.now):
-                    self.sent += [(self.now, one) for one in flatten(packet)]
-                due = self.stack.next_timeout()
-                if due is None or due > self.now:
-                    break
-            else:
-                raise AssertionError("never idle")
-            if due is None or due > end:
-                self.now = end
-                return
-            self.now = due
-
-    def addresses(self) -> list[str]:
-        return [str(one) for one in self.nic.addresses if one.usable]
-
-    def solicitations(self) -> list[int]:
-        return [at for at, one in self.sent if one[20] == 58 and one[54] == 133]
+from .host6 import ROUTER, ROUTER_MAC, Host, advertisement
 
 
 def test_solicitations_back_off() -> None:

@@ -117,7 +117,11 @@ class Addresses:
             return
         kinds = (False, True) if self._config.temporary else (False,)
         for temporary in kinds:
-            if not any(one.temporary is temporary for one in known):
+            # RFC 8981 3.5: one that is deprecated has to have a successor
+            if not any(
+                one.temporary is temporary and (one.is_preferred or not temporary)
+                for one in known
+            ):
                 self._form(prefix, temporary, option, now)
 
     def _form(
