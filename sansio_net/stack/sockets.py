@@ -158,7 +158,7 @@ def fitness(
     if foreign and not transparent:
         return -1
     if laddr == dst:
-        score = 4
+        score = 4 if transparent else 5
     elif not laddr:
         score = 0 if transparent else 2
     elif (len(laddr) == 4) is (len(dst) == 4) and not any(laddr):
