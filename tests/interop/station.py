@@ -202,6 +202,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--host-address")
     made.add_argument("-g", "--gateway")
     made.add_argument("--port", type=int, default=8888, help="0: every port")
+    made.add_argument("--vlan", default="", help="7, or 100.7")
+    made.add_argument("--offload", action="store_true", help="super-segments")
     made.add_argument("--transparent", action="store_true", help="every address")
     made.add_argument("--peer")
     made.add_argument("--size", type=int, default=0)
@@ -223,10 +225,12 @@ def open_device(args: argparse.Namespace) -> Device:
     kind, _, name = args.link.partition(":")
     device: Device
     if kind == "veth":
-        device = RawSocketDevice(name, mac=pack_mac(args.mac) if args.mac else None)
+        mac = pack_mac(args.mac) if args.mac else None
+        device = RawSocketDevice(name, mac=mac, offload=args.offload)
     else:
         medium = Medium.ETHERNET if kind == "tap" else Medium.IP
-        device = TapDevice(name, medium=medium, host_address=args.host_address)
+        host, vnet = args.host_address, args.offload
+        device = TapDevice(name, medium=medium, vnet=vnet, host_address=host)
     if args.conditions:
         conditions = dict(part.split("=") for part in args.conditions.split(","))
         link = Link(args.seed, medium=device.capabilities.medium, **conditions)
@@ -254,9 +258,9 @@ def add_interface(
         mac=args.mac,
         addresses=[one for one in args.address if one != "link-local"],
         link_local="link-local" in args.address,
-        mtu=capabilities.mtu,
         capabilities=capabilities,
         dad=not args.no_dad,
+        vlan=tuple(map(int, filter(None, args.vlan.split(".")))),
     )
     if args.gateway:
         stack.add_route("default", via=args.gateway, nic=nic)

@@ -185,6 +185,41 @@ def test_a_kernel_host_on_a_vlan(lab: Lab, vlans: tuple[int, ...]) -> None:
     capture.assert_clean(f"eth.src == {MAC}")
 
 
+@pytest.mark.parametrize("vlans", [(7,), (100, 7)], ids=["tag", "stacked"])
+@pytest.mark.parametrize("kind", ["veth", "tap"])
+def test_super_segments_with_tags(lab: Lab, kind: str, vlans: tuple[int, ...]) -> None:
+    """The kernel cuts what we send, and hands over what it has not cut."""
+    ours = lab.host("ours")
+    words = ["--vlan", ".".join(map(str, vlans)), "--offload", "--mac", MAC]
+    if kind == "veth":
+        host = vlan_host(lab, ours, "wire", *vlans)
+        words += ["--link", "veth:wire"]
+        interface = "eth0"
+    else:
+        host, interface = ours, "tap0"
+        ours.ip("tuntap add tap0 mode tap vnet_hdr")
+        ours.ip("link set tap0 up")
+        access_port(ours, "tap0", *vlans)
+        ours.ip("address add 10.0.7.1/24 dev tap0")
+        ours.ip("address add fd00:7::1/64 dev tap0 nodad")
+        words += ["--link", "tap:tap0"]
+    if len(vlans) > 1:
+        host.ip(f"route change 10.0.7.0/24 dev {interface} mtu lock 1492")
+        host.ip(f"-6 route add fd00:7::2/128 dev {interface} mtu 1492")
+    station = ours.station("echo", *words, "-a", "10.0.7.2/24", "-a", "fd00:7::2/64")
+    capture = host.capture(interface, "not arp")
+    data = bytes(range(256)) * 8000
+    for address in ("10.0.7.2", "fd00:7::2"):
+        words_ = ("nc.openbsd", "-N", address, "8888")
+        assert host.output(*words_, stdin=data) == data
+    station.stop()
+    counters = station.json()["counters"]
+    assert "drop.tcp_bad_checksum" not in counters
+    assert "drop.vlan" not in counters
+    sizes = capture.frames(f"eth.src == {MAC} && tcp.len > 3000", "tcp.len")
+    assert sizes, "nothing came whole"
+
+
 def test_a_host_on_another_vlan_is_not_heard(lab: Lab) -> None:
     """Nor is one without a tag, by an interface that has one, or the reverse."""
     ours = lab.host("ours", ipv6=False)

@@ -207,6 +207,30 @@ def test_a_port_beats_any_port_and_an_address_beats_a_wildcard(family: int) -> N
                 table.listeners.setdefault(one.lport, []).append(one)
 
 
+def test_our_own_address_alone_before_a_transparent_one() -> None:
+    for first in (True, False):
+        vpn = Vpn()
+        bound = {
+            transparent: vpn.box.tcp_listen((BOX[4], 80), transparent=transparent)
+            for transparent in (first, not first)
+        }
+        vpn.connect(BOX[4], 80)
+        (conn,) = vpn.accepted()
+        assert conn.listener is bound[False]
+
+
+def test_the_broadcast_address_of_another_link_is_no_host() -> None:
+    vpn = Vpn()
+    vpn.box.add_interface(addresses=["10.9.0.2/24"], capabilities=TUN)
+    vpn.box.tcp_listen(("", 0), transparent=True, any_port=True)
+    vpn.connect("10.9.0.255", 80)
+    assert vpn.accepted() == []
+    assert vpn.dropped("not_for_us") == 1
+    vpn.connect("10.9.0.2", 80)  # ours, but not here
+    vpn.connect("10.9.0.3", 80)
+    assert [one.local[0] for one in vpn.accepted()] == ["10.9.0.2", "10.9.0.3"]
+
+
 @FAMILIES
 def test_one_foreign_address(family: int) -> None:
     vpn = Vpn()
