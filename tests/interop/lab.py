@@ -267,6 +267,10 @@ class Capture:
         shown = fields or ("frame.number", "_ws.col.info")
         return tshark(self.path, display_filter, *shown)
 
+    def seen(self, display_filter: str) -> list[list[str]]:
+        """What matches until now; the file's last packet may be cut short."""
+        return tshark(self.path, display_filter, "frame.number", cut=True)
+
     def assert_clean(self, ours: str) -> int:
         """Nothing malformed, and of the frames that match `ours`: every checksum
         right. Gives the number of those."""
