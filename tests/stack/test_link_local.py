@@ -231,9 +231,12 @@ def test_the_link_comes_back_while_it_is_probed() -> None:
     bench.wait(2 * SECOND)
     bench.nic.carrier(False)
     bench.wait(MINUTE)
+    bench.asked.clear()
     bench.nic.carrier(True)
     bench.wait(20 * SECOND)
     assert bench.ours[:2] == PEER[:2]
+    # the whole procedure: three probes, two announcements (RFC 3927 2.2)
+    assert bench.asked == [bench.ours] * 5
 
 
 def test_taken_away_by_hand() -> None:
