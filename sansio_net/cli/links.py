@@ -122,6 +122,7 @@ class LinkOptions:
     mac: bytes | None = None
     mtu: int | None = None
     slaac: bool = False
+    link_local: bool = False
     first: str = ""
 
     @property
@@ -210,7 +211,7 @@ def parse_mtu(text: str) -> int:
 def add_link_options(parser: ArgumentParser, slaac: bool = False) -> None:
     """The same options, with the same short forms, everywhere.
 
-    slaac: with `--slaac`, for a command that waits for routers.
+    slaac: with `--slaac` and `--link-local`, for a command that waits for addresses.
     """
     group = parser.add_argument_group(
         "link", "Options from -a to --host-address belong to the --link before them."
@@ -244,6 +245,12 @@ def add_link_options(parser: ArgumentParser, slaac: bool = False) -> None:
     )
     if slaac:
         of_link("--slaac", nargs=0, help="routers give addresses and routes")
+        of_link(
+            "--link-local",
+            dest="link_local",
+            nargs=0,
+            help="one of 169.254/16, while there is no other IPv4 address",
+        )
     of_link("--mac", type=parse_mac, help="ours; by default from link and address")
     of_link("--mtu", type=parse_mtu, metavar="BYTES")
     of_link(
@@ -282,7 +289,7 @@ def check_link_options(args: Namespace) -> None:
 def _check_link(options: LinkOptions, n_links: int) -> None:
     link = options.name
     of_it = f" on {link.text}" if n_links > 1 else ""
-    if not options.addresses and not options.slaac:
+    if not (options.addresses or options.slaac or options.link_local):
         raise UsageError(f"no address{of_it}: give -a, such as -a 10.0.0.2/24")
     if options.host_addresses and link.kind not in ("tap", "tun"):
         raise UsageError(f"--host-address is for tap and tun, not {link.kind}")
@@ -291,6 +298,8 @@ def _check_link(options: LinkOptions, n_links: int) -> None:
             raise UsageError(f"{link.text} has no MAC addresses")
         if options.slaac:
             raise UsageError(f"--slaac needs Ethernet, and {link.text} is a TUN")
+        if options.link_local:
+            raise UsageError(f"--link-local needs Ethernet, and {link.text} is a TUN")
     if link.kind == "pcap" and n_links > 1:
         raise UsageError("a capture is replayed alone: its time is its own")
 
@@ -401,6 +410,7 @@ def _open_link(stack: Stack, options: LinkOptions, device: Device) -> OpenLink:
             mtu=options.mtu,
             capabilities=device.capabilities,
             slaac=options.slaac,
+            link_local=options.link_local,
             vlan=link.vlans,
         )
     except BaseException:

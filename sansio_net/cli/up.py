@@ -119,6 +119,8 @@ class Up:
             print(f"{address} on {link.text}{mac}")
         if link.options.slaac:
             print(f"asking routers on {link.text}{mac}")
+        if link.options.link_local:
+            print(f"choosing a link-local address on {link.text}{mac}")
 
     def _first_turn(self, now: int) -> None:
         self._session.loop.call_at(now + 1, self._maybe_ready)
@@ -138,14 +140,17 @@ class Up:
     def __call__(self, events: Sequence[Event], now: int) -> None:
         self._services(events, now)
         for event in events:
-            if isinstance(event, AddressAdded) and event.nic.slaac is not None:
+            if isinstance(event, AddressAdded):
                 self._say_formed(event)
         if not self._is_ready and any(isinstance(one, _NEWS) for one in events):
             self._maybe_ready(now)
 
     def _say_formed(self, event: AddressAdded) -> None:
-        """An address that came from a router, once it is usable."""
-        formed = (str(one) for one in event.nic.addresses if one.formed)
+        """An address that nobody typed, once it is usable."""
+        nic = event.nic
+        formed = (
+            str(one) for one in nic.addresses if one.formed or one.ip == nic.link_local4
+        )
         for link in self._session.links:
             if link.nic is event.nic and event.address in formed:
                 print(f"{event.address} on {link.text}", flush=True)

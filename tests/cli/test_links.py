@@ -69,7 +69,7 @@ def test_options_belong_to_the_link_before_them() -> None:
         *("--link", "tap:t", "-a", "10.0.0.2/24", "-a", "fd00::2/64", "--mtu", "1400"),
         *("-g", "10.0.0.1", "-g", "fd00::1", "--host-address", "10.0.0.1/24"),
         *("--seed", "7", "--link", "veth:v", "--mac", "02:00:00:00:00:01", "--slaac"),
-        *("--link", "tap:t,vlan=7", "-a", "10.0.7.2/24"),
+        *("--link", "tap:t,vlan=7", "-a", "10.0.7.2/24", "--link-local"),
     ).links
     assert one.addresses == ["10.0.0.2/24", "fd00::2/64"]
     assert one.gateways == ["10.0.0.1", "fd00::1"]
@@ -78,6 +78,7 @@ def test_options_belong_to_the_link_before_them() -> None:
     assert two.mac == bytes((2, 0, 0, 0, 0, 1))
     assert (two.addresses, two.gateways) == ([], [])
     assert three.addresses == ["10.0.7.2/24"]
+    assert (one.link_local, three.link_local) == (False, True)
 
 
 def test_an_option_before_the_first_link_is_an_error(
@@ -126,6 +127,7 @@ def test_the_environment_names_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
             "tun:t has no MAC addresses",
         ),
         (["--link", "tun:t", "--slaac"], "--slaac needs Ethernet, and tun:t is a TUN"),
+        (["--link", "tun:t", "--link-local"], "--link-local needs Ethernet"),
         (
             ["--link", "tap:t", "-a", "10.0.0.2/24", "--link", "tap:u"],
             "no address on tap:u: give -a",

@@ -158,6 +158,18 @@ def test_a_link_local_address(alone: tuple[Host, Process]) -> None:
     assert asked.count(["ff:ff:ff:ff:ff:ff", ours, ours]) in (1, 2)
 
 
+def test_up_link_local(lab: Lab) -> None:
+    """The command line: an address that nobody typed."""
+    host = lab.host("host")
+    argv = ["--link", "tap:tap0", "--mac", OUR_MAC, "--link-local", "--echo", "7"]
+    up = host.up(*argv)
+    host.ip("address add 169.254.9.9/16 dev tap0")
+    ours = next(candidates())
+    up.expect(f"{ours}/16 on tap:tap0\n".encode())
+    told = b"by name of none\n"
+    assert host.output("socat", "-t", "5", "-", f"TCP4:{ours}:7", stdin=told) == told
+
+
 def test_the_kernel_has_it_already(alone: tuple[Host, Process]) -> None:
     host, station = alone
     first, second, *_ = (ip for ip, _ in zip(candidates(), range(2), strict=False))
