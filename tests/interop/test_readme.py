@@ -7,6 +7,7 @@ import re
 import pytest
 
 from .lab import ROOT, Lab
+from .vlan_port import access_port
 
 pytestmark = [pytest.mark.root, pytest.mark.programs("ip", "ping", "nc.openbsd")]
 
@@ -24,4 +25,24 @@ def test_up_and_the_lines_to_type(lab: Lab) -> None:
         client.write(b"echo!\n")
         client.expect(b"echo!\n")
         client.close()
+    assert process.stop() == 0
+
+
+def test_a_router_with_a_vlan(lab: Lab) -> None:
+    lines = re.findall(r"^\./run up (.*)$", (ROOT / "README.md").read_text(), re.M)
+    (line,) = (one for one in lines if "--forward" in one)
+    ours, other = lab.host("ours"), lab.host("other")
+    lab.cable(ours, "wire", other, "eth0")
+    ours.sysctl("net.ipv6.conf.wire.disable_ipv6", 1)
+    access_port(other, "eth0", 7)
+    other.ip("address add 10.2.0.1/24 dev eth0")
+    other.ip("address add fd00:2::1/64 dev eth0 nodad")
+    other.ip("route add default via 10.2.0.2")
+    other.ip("-6 route add default via fd00:2::2")
+    process = ours.up(*line.split())
+    ours.ip("address add fd00:1::1/64 dev tap0 nodad")
+    ours.ip("route add default via 10.1.0.2")
+    ours.ip("-6 route add default via fd00:1::2")
+    for address in ("10.2.0.1", "fd00:2::1"):
+        assert "2 received" in ours.run("ping", "-c", "2", "-i", "0.2", address)
     assert process.stop() == 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from .lab import Host, Lab, assert_clean, tshark
 from .lab6 import Radvd, section
+from .vlan_port import access_port
 
 pytestmark = [
     pytest.mark.root,
@@ -139,12 +139,6 @@ def test_a_router_gives_the_addresses_of_one_link(lab: Lab) -> None:
     said = other.run("nc.openbsd", "-N", address, "7", stdin=b"hello\n")
     assert said == "hello\n"
     assert up.stop() == 0
-
-
-def access_port(host: Host, interface: str, *vlans: int) -> None:
-    """The host's kernel tags and untags there, and drops what has other tags."""
-    words = map(str, (interface, *vlans))
-    host.run(sys.executable, "-m", "tests.interop.vlan_port", *words)
 
 
 def vlan_host(lab: Lab, ours: Host, wire: str, *vlans: int) -> Host:

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 
 from pyroute2 import IPRoute
 
+from .lab import Host
+
 SYS_BPF = 321 if os.uname().machine == "x86_64" else 280
 BPF_PROG_LOAD, SCHED_CLS = 5, 3
 VLAN_PUSH, VLAN_POP = 18, 19
@@ -83,6 +85,12 @@ def load(code: bytes) -> int:
     if fd < 0:
         raise OSError(ctypes.get_errno(), log.value.decode() or "bpf")
     return fd
+
+
+def access_port(host: Host, interface: str, *vlans: int) -> None:
+    """Do it on a host of the lab."""
+    words = map(str, (interface, *vlans))
+    host.run(sys.executable, "-m", "tests.interop.vlan_port", *words)
 
 
 def main(name: str, *words: str) -> None:

@@ -419,7 +419,7 @@ class UdpSocket:
         data: bytes | bytearray | memoryview,
         destination: bytes,
         port: int,
-        from_: tuple[bytes, int],
+        origin: tuple[bytes, int],
         ttl: int | None,
         tos: int | None,
         ip_options: bytes = b"",
@@ -431,7 +431,7 @@ class UdpSocket:
         payload = data if isinstance(data, bytes) else bytes(data)
         if len(payload) + len(ip_options) > MAX_PAYLOAD[len(destination)]:
             raise MessageTooLongError()
-        source, sport = from_
+        source, sport = origin
         if source and (len(source) == 4) is not (len(destination) == 4):
             raise AddressNotAvailableError()
         if not self.broadcast and self._router.is_broadcast(destination, self.nic):
