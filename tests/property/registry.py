@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from sansio_net import Capabilities, Entropy, Medium, Packet
+from sansio_net.addresses import format_ip, pack_ip
 from sansio_net.counters import Counters
 from sansio_net.errors import ConnectionFailed, LimitError, StateError, WireError
 from sansio_net.packet import PacketInfo
@@ -687,6 +688,75 @@ class TheTunWithRawSockets(TheStackWithRawSockets):
     MEDIUM = Medium.IP
 
 
+class TheTransparentStack(TheStack):
+    """For addresses that are not its own as well, and for every port."""
+
+    FAR = (pack_ip("198.51.100.7"), pack_ip("198.51.100.8"))
+
+    def make(self, seed: int, trace: Trace | None = None) -> Stack:
+        stack = super().make(seed, trace)
+        options = replace(OPTIONS, max_half_open=3)
+        kind = {"transparent": True, "any_port": True}
+        stack.tcp_listen(("", 0), backlog=3, options=options, **kind)
+        stack.udp_bind(("", 0), **kind)
+        return stack
+
+    def asked(self, memory: Memory, dice: Entropy) -> bytes:
+        """In whose name it spoke last, or somebody's."""
+        for packet in reversed(memory.sent if dice.below(4) else []):
+            source = packet.join()[packet.offset :][12:16]
+            if source in self.FAR:
+                return source
+        return bytes(pick(dice, *self.FAR))
+
+    def packet(self, memory: Memory, dice: Entropy) -> bytes:
+        host = self.asked(memory, dice)
+        match dice.below(8):
+            case 0 | 1:
+                return super().packet(memory, dice)
+            case 2:
+                port = pick(dice, 0, 53, 54, 65535)
+                return udp_packet((THEM, 99), (host, port), dice.bytes(dice.below(99)))
+            case 3:
+                kind = pick(dice, 8, 3, 3, 11)
+                quoted = memory.sent[-1].join()[14:60] if memory.sent else b""
+                return icmp_packet(THEM, host, kind, dice.below(5), body=quoted)
+            case _:
+                fields = segment_fields(memory, self.MEDIUM, dice)
+                fields["destination"] = host, fields["destination"][1]
+                return tcp_packet(**fields)
+
+    def verb(self, machine: Any, memory: Memory, dice: Entropy) -> None:
+        host = format_ip(pick(dice, *self.FAR))
+        sock = pick(dice, *machine.sockets(), None)
+        try:
+            match dice.below(12):
+                case 0:
+                    machine.udp_bind(
+                        (host, 53), peer=("10.0.0.1", 99), transparent=True
+                    )
+                case 1:
+                    machine.tcp_listen((host, pick(dice, 0, 80)), transparent=True)
+                case 2 if sock is not None:
+                    sock.close()
+                case 3 | 4 if isinstance(sock, UdpSocket):
+                    where = host, pick(dice, sock.lport, 53, 0)
+                    sock.send_to(b"answer", ("10.0.0.1", 99), source=where)
+                case _:
+                    super().verb(machine, memory, dice)
+        except (StateError, LimitError, ConnectionFailed, OSError, ValueError):
+            pass
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        known = machine.socket_table.transparent
+        limit = machine.config.max_sockets
+        return [*super().sizes(machine), ("transparent", len(known), limit)]
+
+
+class TheTransparentTun(TheTransparentStack):
+    MEDIUM = Medium.IP
+
+
 SUBJECTS: tuple[Subject, ...] = (
     TheArpCache(),
     TheNeighbourDiscovery(),
@@ -702,4 +772,6 @@ SUBJECTS: tuple[Subject, ...] = (
     TheStackOnTun(),
     TheStackWithRawSockets(),
     TheTunWithRawSockets(),
+    TheTransparentStack(),
+    TheTransparentTun(),
 )
