@@ -92,14 +92,15 @@ def _act(nic: Interface, event: SlaacEvent) -> None:
         try:
             text = f"{format_ip(event.ip)}/{event.prefixlen}"
             nic.add_address(text, formed=True, temporary=event.temporary)
-        except (LimitError, StateError):
+        except (LimitError, StateError, ValueError):
+            # ValueError: the MTU became too small for IPv6
             stack.tally.count("slaac.addresses_refused")
     elif isinstance(event, AddressExpired):
-        if any(one.ip == event.ip for one in nic.addresses):
+        if any(one.ip == event.ip and one.formed for one in nic.addresses):
             nic.remove_address(format_ip(event.ip))
     elif isinstance(event, AddressDeprecated):
         for address in nic.addresses:
-            if address.ip == event.ip:
+            if address.ip == event.ip and address.formed:
                 address.deprecated = not event.preferred
                 stack.routes.version += 1  # others are chosen now
     elif isinstance(event, RouteChanged):

@@ -235,3 +235,19 @@ def test_what_a_router_said_of_others_ends_with_it() -> None:
     host.wait(0, advertisement(lifetime=0))
     assert host.stack.redirects == {}
     assert [route for route in host.stack.routes if route.via] == []
+
+
+def test_a_prefix_of_groups_is_no_prefix() -> None:
+    """It would be the address of many: nothing is formed, and nothing raises."""
+    host = Host()
+    host.wait(5 * SECOND)
+    prefixes = tuple(
+        ndp.PrefixInformation(pack_ip(one), 64, True, True, 3600, 1800)
+        for one in ("ff05::", "ff02::", "fe80::")
+    )
+    route = ndp.RouteInformation(pack_ip("fe80::"), 64, ndp.HIGH, 3600)
+    before = len(host.nic.addresses)
+    host.wait(SECOND, advertisement(prefixes=prefixes, routes=(route,)))
+    assert len(host.nic.addresses) == before
+    routes = [str(one) for one in host.stack.routes if one.metric]
+    assert routes == ["default via fe80::1 dev eth0"]

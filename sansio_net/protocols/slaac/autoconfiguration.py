@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from sansio_net.addresses import is_link_local
+from sansio_net.addresses import is_link_local, is_multicast
 from sansio_net.counters import Counters, DropReason
 from sansio_net.entropy import Entropy
 from sansio_net.errors import WireError
@@ -105,7 +105,7 @@ class Autoconfiguration:
         self._routes: Lifetimes[RouteKey, int] = Lifetimes(config.max_routes)
         self._dns: Lifetimes[bytes, None] = Lifetimes(config.max_dns)
         self._search: Lifetimes[str, None] = Lifetimes(config.max_dns)
-        self._news: list[SlaacEvent] = []
+        self._news: dict[tuple[str, object], SlaacEvent] = {}  # one of each kind
         self._wants_start = False
         self._taken: dict[bytes, None] = {}  # duplicate() was called, no time yet
         self._interval = 0
@@ -219,25 +219,36 @@ class Autoconfiguration:
             self.queued = False
         self._route(_DEFAULT, 0, source, message.preference, message.lifetime, now)
         for route in message.routes:
+            if not _may_be_told(route.prefix):
+                continue
             self._route(
                 *(route.prefix, route.prefixlen, source, route.preference),
                 *(route.lifetime, now),
             )
-        self._news.append(
-            ParametersAdvertised(
-                message.hop_limit,
-                message.mtu or 0,
-                message.reachable_time * MILLISECOND,
-                message.retrans_time * MILLISECOND,
-            )
-        )
+        self._parameters(message)
         for option in message.prefixes:
             self._prefix(option, now)
         self._dns_options(message, now)
         self._tell()
 
+    def _parameters(self, message: ndp.RouterAdvertisement) -> None:
+        """What this router does not say, an earlier one may have said (6.3.4)."""
+        told = ParametersAdvertised(
+            message.hop_limit,
+            message.mtu or 0,
+            message.reachable_time * MILLISECOND,
+            message.retrans_time * MILLISECOND,
+        )
+        earlier = self._news.get((ParametersAdvertised.__name__, None))
+        if isinstance(earlier, ParametersAdvertised):
+            told.hop_limit = told.hop_limit or earlier.hop_limit
+            told.mtu = told.mtu or earlier.mtu
+            told.reachable_time = told.reachable_time or earlier.reachable_time
+            told.retrans_delay = told.retrans_delay or earlier.retrans_delay
+        self._note(None, told)
+
     def _prefix(self, option: ndp.PrefixInformation, now: int) -> None:
-        if option.prefixlen > 128 or is_link_local(option.prefix):
+        if option.prefixlen > 128 or not _may_be_told(option.prefix):
             return
         if option.on_link:
             lifetime = option.valid_lifetime
@@ -267,11 +278,11 @@ class Autoconfiguration:
         if not self._routes.put(key, order, until(lifetime, now)):
             self._counters.count("slaac.routes_refused")
         elif known != order:
-            self._news.append(RouteChanged(*key, order, True))
+            self._note(key, RouteChanged(*key, order, True))
 
     def _forget_route(self, key: RouteKey) -> None:
         order = self._routes.drop(key)
-        self._news.append(RouteChanged(*key, order or 0, False))
+        self._note(key, RouteChanged(*key, order or 0, False))
 
     def router_lost(self, ip: bytes) -> None:
         """It is no router any more (RFC 4861 7.2.5)."""
@@ -292,10 +303,8 @@ class Autoconfiguration:
             self._tell_dns()
 
     def _tell_dns(self) -> None:
-        # of several the last one says it all
-        self._news = [one for one in self._news if not isinstance(one, DnsAdvertised)]
         servers, search = tuple(self._dns.names()), tuple(self._search.names())
-        self._news.append(DnsAdvertised(servers, search))
+        self._note(None, DnsAdvertised(servers, search))
 
     # -- what leaves
 
@@ -328,7 +337,7 @@ class Autoconfiguration:
 
     def drain(self, out: list[SlaacEvent]) -> None:
         self.pending_kinds = 0
-        out.extend(self._news)
+        out.extend(self._news.values())
         self._news.clear()
 
     def deadline(self) -> int | None:
@@ -353,10 +362,16 @@ class Autoconfiguration:
             # RFC 4861 6.3.7: not all hosts at once
             self._solicit_at = now + self._entropy.below(self._config.solicit_delay + 1)
 
+    def _note(self, about: object, event: SlaacEvent) -> None:
+        """Of several of a kind about the same thing the last one says it all."""
+        key = type(event).__name__, about
+        self._news.pop(key, None)
+        self._news[key] = event
+
     def _tell(self) -> None:
-        if self._addresses.news:
-            self._news += self._addresses.news
-            self._addresses.news.clear()
+        for event in self._addresses.news:
+            self._note(event.ip, event)
+        self._addresses.news.clear()
         if self._news and not self.pending_kinds:
             self.pending_kinds = _NEWS
             if self.notified is not None:
@@ -367,6 +382,11 @@ class Autoconfiguration:
             self.queued = True
             if self.ready is not None:
                 self.ready.append(self)
+
+
+def _may_be_told(prefix: bytes) -> bool:
+    """Groups are no hosts, and what is link-local is on the link (RFC 4861 6.3.4)."""
+    return not (is_link_local(prefix) or is_multicast(prefix))
 
 
 def _hold(
