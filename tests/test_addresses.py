@@ -154,3 +154,38 @@ def test_endpoints_are_remembered_both_ways_and_bounded() -> None:
     for bad in ((["10.0.0.1"], 5), ("10.0.0.1",), ("10.0.0.1", 70000), ("x", 1)):
         with pytest.raises(ValueError, match=r"address|port"):
             endpoints.pack(bad)  # type: ignore[arg-type]
+
+
+class Named:
+    """Two interfaces, as a stack knows them."""
+
+    def index(self, name: str) -> int:
+        if name not in ("eth0", "eth1"):
+            raise ValueError(f"no such interface: {name}")
+        return 2 if name == "eth0" else 3
+
+    def name(self, index: int) -> str:
+        return {2: "eth0", 3: "eth1"}.get(index, str(index))
+
+    def default(self, ip: bytes, nic: str | None) -> int:
+        return self.index(nic) if nic is not None else 0
+
+
+def test_zones_are_named_both_ways() -> None:
+    endpoints = Endpoints(zones=Named())
+    for text in ("fe80::1%eth0", "fe80::1%eth1", "fe80::1%7", "ff02::1%eth1"):
+        packed = endpoints.pack((text, 80))
+        assert len(packed[0]) == 20
+        assert endpoints.format(*packed) == (text, 80)
+        assert endpoints.format_ip(packed[0]) == text
+        assert endpoints.pack_ip(packed[0]) == packed[0]
+    assert endpoints.pack(("fe80::1", 80), "eth1") == endpoints.pack(("fe80::1%3", 80))
+    assert endpoints.pack(("fe80::1", 80), "eth0") == endpoints.pack(("fe80::1%2", 80))
+    assert endpoints.pack(("ff02::1", 80))[0] == pack_ip("ff02::1")
+    assert endpoints.pack_ip("fd00::1") == pack_ip("fd00::1")
+    with pytest.raises(ValueError, match="any link"):
+        endpoints.pack(("fe80::1", 80))
+    with pytest.raises(ValueError, match="no such interface"):
+        endpoints.pack(("fe80::1%eth9", 80))
+    with pytest.raises(ValueError, match="scope id"):
+        endpoints.pack(("fe80::1", 80, 0, -1))

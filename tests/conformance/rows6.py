@@ -451,23 +451,6 @@ _IP: Final = shown(
 )
 
 _OTHERS: Final = (
-    *partly(
-        "RFC 4443",
-        (
-            "2.4-1",
-            "Errors of unknown types MUST be passed to the upper layer",
-            "to raw sockets alone",
-            "tests/stack/test_raw.py",
-        ),
-    ),
-    *not_done(
-        "RFC 4443",
-        (
-            "3.1-3",
-            "Destination unreachable messages SHOULD be something to switch off",
-            "their rate can be set, to one message that is never sent again at most",
-        ),
-    ),
     *shown(
         "RFC 4443",
         (

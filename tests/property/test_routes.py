@@ -70,6 +70,33 @@ def test_the_map_equals_brute_force(
     assert list(made.matches(wanted)) == longest_first
 
 
+@given(histories())
+def test_nothing_is_left_of_what_is_taken_away(
+    history: tuple[int, list[tuple[bool, tuple[bytes, int]]]],
+) -> None:
+    size, steps = history
+    made: PrefixMap[int] = PrefixMap(size)
+    prefixes = {prefix for _, prefix in steps}
+    for prefix in sorted(prefixes):
+        made.put(*prefix, 1)
+    for prefix in sorted(prefixes, reverse=True):
+        made.drop(*prefix)
+    assert (made._counts, made._deep, made._top) == ({}, {}, [])
+    assert not any(made._tables)
+
+
+def test_what_is_shared_is_bounded() -> None:
+    made: PrefixMap[int] = PrefixMap(4)
+    for mask in range(1, 1 << 9):
+        for length in range(16, 25):
+            if mask >> length - 16 & 1:
+                made.put(bytes((1, 2, 0, 0)), length, 1)
+        for length in range(16, 25):
+            if mask >> length - 16 & 1:
+                made.drop(bytes((1, 2, 0, 0)), length)
+        assert len(made._ways) <= 67
+
+
 @dataclass(slots=True)
 class Nic:
     index: int
@@ -175,9 +202,10 @@ class Hops(RuleBasedStateMachine):
     def hops_are_right(self) -> None:
         for third in range(4):
             dst = bytes((192, 0, third, 7))
-            remembered = find_hop(self.stack, dst)
+            remembered, kept = find_hop(self.stack, dst), dict(self.stack.hops)
             self.stack.hops.clear()
             fresh = find_hop(self.stack, dst)
+            self.stack.hops = kept
             if remembered is None or fresh is None:
                 assert remembered is fresh
             else:

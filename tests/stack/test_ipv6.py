@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from sansio_net import Capabilities, Entropy, Packet
 from sansio_net.addresses import pack_ip, pack_mac
+from sansio_net.errors import ConnectionRefused, Unreachable
 from sansio_net.protocols.icmp import EchoReplied
 from sansio_net.protocols.ndp import NdpConfig, solicited_node
 from sansio_net.protocols.ndp.frames import frame
@@ -409,6 +412,9 @@ def test_datagrams_learn_that_a_path_is_narrow() -> None:
     (whole,) = [one for one in send() if len(one) > 1400]
     wire.settle(too_big(whole, 1300))
     assert max(map(len, send())) == 14 + 1296
+    told = [one.error for one in wire.events[0] if isinstance(one, UdpError)]
+    assert [type(one) for one in told[-2:]] == [Unreachable, ConnectionRefused]
+    assert told[-2].errno == errno.EMSGSIZE  # type: ignore[attr-defined]
     # what is small never asks; others' paths are theirs
     assert stack.datagram_paths.mtu(B) == 1300
     assert stack.paths.mtu(B) == 0

@@ -212,6 +212,19 @@ def test_an_optimistic_address_is_given_up_to_another_host() -> None:
     assert any(isinstance(one, AddressConflict) for one in host.events)
 
 
+def test_without_its_routers_mac_a_host_is_no_optimist() -> None:
+    """RFC 4429 3.3"""
+    config = StackConfig()
+    config.ndp.optimistic = True
+    host = Host(config)
+    host.wait(5 * SECOND)
+    host.wait(0, advertisement(source_link=None))
+    (formed,) = [one for one in host.nic.addresses if one.formed]
+    assert not formed.usable
+    host.wait(3 * SECOND)
+    assert formed.usable
+
+
 def test_a_manual_address_is_never_optimistic() -> None:
     """RFC 4429 3.1"""
     config = StackConfig()

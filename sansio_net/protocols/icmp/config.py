@@ -26,6 +26,9 @@ class IcmpOptions:
     it may save up; msgs_per_sec, msgs_burst: for all together. 0 lifts either limit.
     destinations: how many are remembered.
 
+    unreachable: False sends no destination unreachable (RFC 4443 3.1), but for those of
+    path MTU discovery.
+
     queue_packets, queue_bytes: what waits to be sent. ttl: of what is sent.
     """
 
@@ -38,6 +41,7 @@ class IcmpOptions:
     destinations: int = 1024
     echo_ignore_all: bool = False
     echo_ignore_broadcasts: bool = True
+    unreachable: bool = True
     queue_packets: int = 256
     queue_bytes: int = 1 * MIB
     ttl: int = 64
@@ -134,4 +138,8 @@ def error_for6(kind: int, code: int) -> tuple[ConnectionFailed, bool]:
         return Unreachable(text, number), is_hard
     if kind == icmpv6.PARAMETER_PROBLEM:
         return Unreachable("Protocol error", errno.EPROTO), True
+    if kind == icmpv6.PACKET_TOO_BIG:
+        return Unreachable("Message too long", errno.EMSGSIZE), False
+    if kind != icmpv6.TIME_EXCEEDED:
+        return Unreachable("Protocol error", errno.EPROTO), False
     return Unreachable("No route to host"), False

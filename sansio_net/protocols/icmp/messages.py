@@ -137,6 +137,10 @@ class Icmp:
         if link_broadcast or destination is None:
             self._counters.drop(DropReason.ICMP_NEVER_ABOUT)
             return False
+        is_news = kind == icmp.UNREACHABLE and code != icmp.FRAGMENTATION_NEEDED
+        if is_news and not self._options.unreachable:
+            self._counters.drop(DropReason.ICMP_NEVER_ABOUT)
+            return False
         if not self._limits.allow(kind, code, destination, now):
             self._counters.drop(DropReason.ICMP_RATE_LIMITED)
             return False

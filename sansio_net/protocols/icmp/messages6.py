@@ -43,14 +43,6 @@ _HANDED_ON: Final = frozenset(
         icmpv6.MLD2_REPORT,
     )
 )
-_ERRORS: Final = frozenset(
-    (
-        icmpv6.UNREACHABLE,
-        icmpv6.PACKET_TOO_BIG,
-        icmpv6.TIME_EXCEEDED,
-        icmpv6.PARAMETER_PROBLEM,
-    )
-)
 
 
 class Icmp6:
@@ -126,9 +118,9 @@ class Icmp6:
             identifier = int.from_bytes(message.rest[:2], "big")
             sequence = int.from_bytes(message.rest[2:], "big")
             return EchoReply(identifier, sequence, message.body, src, ttl)
-        # RFC 4443 2.4 (a), (b): an unknown error goes to the upper layer, which has no
-        # use for it; what is unknown and no error is dropped in silence
-        if kind not in _ERRORS:
+        # RFC 4443 2.4 (a), (b): an unknown error goes to the upper layer; what is
+        # unknown and no error is dropped in silence
+        if not icmpv6.is_error(kind):
             return self._drop(DropReason.ICMP_UNKNOWN_TYPE)
         return self._error(message, src)
 
@@ -156,6 +148,9 @@ class Icmp6:
             self._counters.drop(DropReason.ICMP_NEVER_ABOUT)
             return False
         destination = to or destination
+        if kind == icmpv6.UNREACHABLE and not self._options.unreachable:
+            self._counters.drop(DropReason.ICMP_NEVER_ABOUT)
+            return False
         if not self._limits.allow_error(destination, now):
             self._counters.drop(DropReason.ICMP_RATE_LIMITED)
             return False

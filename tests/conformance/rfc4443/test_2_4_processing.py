@@ -168,3 +168,25 @@ def test_it_is_told() -> None:
     (told,) = [one for one in wire.events[0] if isinstance(one, UdpError)]
     assert isinstance(told.error, ConnectionRefused)
     assert told.peer == ("fd00::b", 9)
+
+
+@requirement(RFC, "2.4-1", "Errors of unknown types MUST be passed to the upper layer")
+def test_unknown_errors() -> None:
+    wire = Wire()
+    a = wire.stacks[0]
+    sock = a.udp_bind(("fd00::a", 5))
+    sock.send_to(b"x", ("fd00::b", 9))
+    (sent,) = [one for one in wire.settle() if one[20] == 17]
+    wire.events[0].clear()
+    body = build_icmpv6(100, 0, bytes(4), sent[14:], B, A)
+    wire.settle(to_a(58, body))
+    told = [one for one in wire.events[0] if isinstance(one, UdpError)]
+    assert [one.peer for one in told] == [("fd00::b", 9)]
+
+
+@requirement(RFC, "3.1-3", "Destination unreachable SHOULD be something to switch off")
+def test_silence() -> None:
+    wire = Wire()
+    wire.stacks[0].config.icmp.unreachable = False
+    assert messages(wire, to_a(17, udp_to_a(b"x", 9))) == []
+    assert len(messages(wire, to_a(123, bytes(20)))) == 1  # others are sent

@@ -107,6 +107,17 @@ def test_successors() -> None:
     assert any(each.is_preferred for each in temporary(host))
 
 
+@requirement(RFC, "3.5-3", "One whose time passed with none of the prefix is followed")
+def test_deprecated_meanwhile() -> None:
+    host = private(temporary_preferred=1000 * SECOND, temporary_valid=90_000 * SECOND)
+    host.wait(0, advertisement(90_000, 80_000))
+    host.wait(100 * SECOND, advertisement(90_000, 0))
+    host.wait(1000 * SECOND)
+    assert [each.is_preferred for each in temporary(host)] == [False]
+    host.wait(0, advertisement(90_000, 80_000))
+    assert [each.is_preferred for each in temporary(host)] == [False, True]
+
+
 @requirement(RFC, "3.4-6", "After a duplicate another one MUST follow, a few times")
 def test_duplicates() -> None:
     host = private()
