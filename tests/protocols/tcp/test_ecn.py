@@ -359,3 +359,14 @@ def test_resets_are_not_marked() -> None:
 
 def test_flags_are_those_of_the_rfc() -> None:
     assert (ECE, CWR) == (0x40, 0x80)
+
+
+def test_text_with_cwr_is_answered_at_once() -> None:
+    """Its sender may be down to a single segment: no ACK for it is delayed."""
+    talk = asking(quick_acks=0)
+    talk.peer("P.", seq=1, ack=1, data=b"x", ecn=CE)
+    talk.us(".E", ack=2)
+    talk.peer("P.W", seq=2, ack=1, data=b"y", ecn=ECT0)
+    talk.us(".", ack=3)
+    talk.peer("P.", seq=3, ack=1, data=b"z", ecn=ECT0)
+    talk.silent()

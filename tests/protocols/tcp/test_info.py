@@ -58,6 +58,58 @@ def test_controls_are_no_text() -> None:
     assert Talk().conn.info().bytes_acked == 0
 
 
+def test_where_it_stands() -> None:
+    talk = Talk.active(initial_window=2)
+    info = talk.conn.info()
+    assert (info.phase, info.ca_state, info.congestion) == (
+        "slow_start",
+        "open",
+        "reno",
+    )
+    assert (info.snd_ssthresh, info.busy_time, info.rcv_rtt) == (0, 0, 0)
+    assert "ssthresh:" not in format_info(info, talk.now).replace("rcv_ssthresh:", "")
+    assert "reordering:" not in format_info(info, talk.now)
+    talk.conn.send(bytes(5000))
+    assert len(talk.all_said()) == 2
+    talk.peer(".", seq=1001, ack=1, data=bytes(700))
+    talk.peer(".", seq=4001, ack=1, data=bytes(30))
+    info = talk.conn.info()
+    assert (info.notsent_bytes, info.out_of_order) == (3000, 730)
+    assert " notsent:3000 " in format_info(info, talk.now)
+    talk.wait_timer("retransmit")
+    info = talk.conn.info()
+    assert (info.ca_state, info.snd_ssthresh, info.snd_cwnd) == ("loss", 2000, 1000)
+    info.reordering, info.pacing_rate, info.rcv_rtt = 7, 125_000, 5 * MILLISECOND
+    words = format_info(info, talk.now).split()
+    at = words.index("pacing_rate")
+    assert words[at : at + 2] == ["pacing_rate", "1Mbps"]
+    assert {"reordering:7", "rcv_rtt:5", "ssthresh:2"} <= set(words)
+    info.pacing_rate = 0
+    assert "pacing_rate" not in format_info(info, talk.now)
+
+
+def test_a_shift_of_one_side() -> None:
+    talk = Talk(receive_buffer=4096)
+    talk.conn.connect()
+    talk.all_said()
+    talk.peer("S.", seq=0, ack=1, mss=1000, wscale=7)
+    info = talk.conn.info()
+    assert (info.wscale, info.snd_wscale, info.rcv_wscale) == (True, 7, 0)
+    assert " wscale:7,0 " in format_info(info, talk.now)
+
+
+def test_who_sends_little_is_limited_by_it() -> None:
+    talk = Talk.active(congestion="bbr")
+    for n in range(3):
+        talk.conn.send(bytes(1000))
+        talk.all_said()
+        talk.now += 10 * MILLISECOND
+        talk.peer(".", seq=1, ack=1000 * n + 1001)
+    info = talk.conn.info()
+    assert info.app_limited
+    assert " app_limited " in format_info(info, talk.now)
+
+
 def test_in_the_words_of_ss() -> None:
     """The order and the units are those of iproute2's misc/ss.c."""
     talk = Talk.active(stamps=True)

@@ -88,6 +88,9 @@ def test_the_buffer_is_what_there_is_too_little_of() -> None:
     info = talk.conn.info()
     assert (info.busy_time, info.sndbuf_limited) == (30 * MS, 20 * MS)
     assert " sndbuf_limited:20ms(66.6%) " in format_info(info, talk.now)
+    talk.now += SECOND
+    talk.peer("P.", seq=1, ack=3001, data=b"x")
+    assert talk.conn.info().sndbuf_limited == 20 * MS
 
 
 def test_time_outs_and_what_went_again() -> None:

@@ -71,6 +71,9 @@ def test_a_steady_rate_gets_what_it_needs_and_no_more() -> None:
         at = stream(talk, at, 60_000)
     # twice what was read and a cushion, with what slow start was given on top
     assert 2 * 60_000 <= talk.conn.receiver.limit <= 16 * 60_000
+    drain = talk.conn.receiver.drain
+    assert drain is not None
+    assert talk.conn.info().rcv_rtt == drain.rtt > 0
 
 
 def test_who_does_not_read_gets_no_larger_buffer() -> None:
