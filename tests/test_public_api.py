@@ -20,7 +20,7 @@ PUBLIC: dict[str, str] = {
         RawSocketDevice TapDevice Timer Trunk arrivals memory_pair run turn
     """,
     "sansio_net.testing": """
-        Conditions Link LinkCounts Livelock Pair Script ScriptError take_turn
+        Conditions Link LinkCounts Livelock Network Pair Script ScriptError take_turn
     """,
     "sansio_net.capture": """
         Difference Recording Replayed SentPacket feed replay

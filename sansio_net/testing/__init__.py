@@ -1,9 +1,10 @@
-"""The public testing kit: a seeded link, two stacks in virtual time, packet scripts.
+"""The public testing kit: a seeded link, stacks in virtual time, packet scripts.
 
 `strategies` (hypothesis) is imported by name only: ``sansio_net.testing.strategies``.
 """
 
 from .link import Conditions, Link, LinkCounts
+from .network import Network
 from .pair import Pair
 from .script import Script, ScriptError
 from .turns import Livelock, take_turn
@@ -13,6 +14,7 @@ __all__ = [
     "Link",
     "LinkCounts",
     "Livelock",
+    "Network",
     "Pair",
     "Script",
     "ScriptError",

@@ -6,23 +6,18 @@ Time jumps to whatever is due next. Nothing here waits, and nothing reads a cloc
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final, Generic, Protocol, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from sansio_net.errors import StateError
 from sansio_net.machine import earliest
 from sansio_net.packet import Packet
 from sansio_net.trace import Trace
 from sansio_net.units import SECOND
 
+from .clock import PATIENCE, VirtualTime
 from .link import Link
 from .show import show_frames
-from .turns import App, Driven, Livelock, Port, take_turn
-
-PATIENCE: Final = 10_000
-"""Steps without time moving on after which a pair is taken to be stuck."""
-
-LIMIT: Final = 1_000_000
+from .turns import App, Driven, Port, take_turn
 
 Ev = TypeVar("Ev")
 
@@ -34,7 +29,7 @@ class Station(Driven[Ev], Port[Packet, Packet], Protocol[Ev]):
 PacketPort: TypeAlias = Port[Packet, Packet]
 
 
-class Pair(Generic[Ev]):
+class Pair(VirtualTime, Generic[Ev]):
     """Two machines, `a` (end 0) and `b` (end 1), and the link between them.
 
     `link` may be any Link; without one packets arrive at once. An app gets the events
@@ -57,34 +52,16 @@ class Pair(Generic[Ev]):
         record: int = 256,
         patience: int = PATIENCE,
     ) -> None:
+        super().__init__(now, patience)
         self.a = a
         self.b = b
         self.link = Link() if link is None else link
-        self.now = now
         self.events: tuple[list[Ev], list[Ev]] = ([], [])
-        self.steps = 0
         self._ports = nics or (a, b)
         self._apps = (app_a or self._keep_a, app_b or self._keep_b)
         self._sent: deque[tuple[int, int, Packet]] = deque(maxlen=record)
-        self._patience = patience
-        self._steps_here = 0
 
-    def step(self) -> bool:
-        """Jump to what is due next and let everyone concerned take a turn.
-
-        False: nothing will ever happen again unless somebody calls a verb. Raises
-        Livelock.
-        """
-        due = self.next_timeout()
-        if due is None:
-            return False
-        if due > self.now:
-            self.now = due
-            self._steps_here = 0
-        self._steps_here += 1
-        self.steps += 1
-        if self._steps_here > self._patience:
-            raise self._livelock(f"{self._patience} steps at {self.now} ns")
+    def _work(self) -> None:
         arrived: tuple[list[Packet], list[Packet]] = ([], [])
         self.link.handle_timeout(self.now)
         for end, packet in self.link.transmit(self.now):
@@ -92,34 +69,6 @@ class Pair(Generic[Ev]):
         for end in (0, 1):
             if arrived[end] or self._is_due(end):
                 self._turn(end, arrived[end])
-        return True
-
-    def run_until_idle(self, limit: int = LIMIT) -> int:
-        """Step until nothing is left to do; the time then. Raises Livelock."""
-        for _ in range(limit):
-            if not self.step():
-                return self.now
-        raise self._livelock(f"still busy after {limit} steps")
-
-    def run_until(
-        self, condition: int | Callable[[], bool], limit: int = LIMIT
-    ) -> bool:
-        """Step until a point in time, or until `condition()` is true.
-
-        False: the pair fell idle and the condition is not met. Raises Livelock.
-        """
-        if isinstance(condition, int):
-            return self._run_until_time(condition, limit)
-        for _ in range(limit):
-            if condition():
-                return True
-            if not self.step():
-                return condition()
-        raise self._livelock(f"condition not met after {limit} steps")
-
-    def run_for(self, duration: int, limit: int = LIMIT) -> bool:
-        """Step until `duration` ns later. Raises Livelock."""
-        return self._run_until_time(self.now + duration, limit)
 
     def next_timeout(self) -> int | None:
         """When something happens next."""
@@ -135,18 +84,6 @@ class Pair(Generic[Ev]):
     def show(self, traces: Sequence[Trace | None] = ()) -> str:
         """The latest packets as lines, with entries of the ends' traces between."""
         return show_frames(self._sent, self.link.medium, traces)
-
-    def _run_until_time(self, when: int, limit: int) -> bool:
-        if when < self.now:
-            raise StateError("time does not go back")
-        for _ in range(limit):
-            due = self.next_timeout()
-            if due is None or due > when:
-                self.now = when
-                self._steps_here = 0
-                return True
-            self.step()
-        raise self._livelock(f"still busy after {limit} steps")
 
     def _machine(self, end: int) -> Station[Ev]:
         return self.b if end else self.a
@@ -169,8 +106,6 @@ class Pair(Generic[Ev]):
     def _keep_b(self, events: list[Ev], now: int) -> None:
         self.events[1].extend(events)
 
-    def _livelock(self, what: str) -> Livelock:
+    def _state(self) -> str:
         due = (self.a.next_timeout(), self.b.next_timeout(), self.link.next_timeout())
-        return Livelock(
-            f"{what}; due next: a {due[0]}, b {due[1]}, link {due[2]}\n{self.show()}"
-        )
+        return f"due next: a {due[0]}, b {due[1]}, link {due[2]}\n{self.show()}"
