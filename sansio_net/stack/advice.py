@@ -57,7 +57,7 @@ def too_big(arrival: Arrival, packet: Packet, mtu: int, now: int) -> None:
 
 def bad_option(arrival: Arrival, pointer: int, now: int) -> None:
     """RFC 1812 4.3.3.5. The pointer is the first byte of the rest (RFC 792)."""
-    nic, original = arrival.nic, arrival.ip_packet()
+    nic, original = arrival.nic, offload.original(arrival)
     _say(nic.stack, nic, icmp.PARAMETER_PROBLEM, 0, original, pointer << 24, now)
 
 
@@ -66,7 +66,7 @@ def complain6(
 ) -> None:
     """An ICMPv6 error about a packet that goes no further."""
     nic = arrival.nic
-    _say(nic.stack, nic, kind, code, arrival.ip_packet(), pointer, now)
+    _say(nic.stack, nic, kind, code, offload.original(arrival), pointer, now)
 
 
 def host_unreachable(stack: Stack, nic: Interface, original: bytes, now: int) -> None:
@@ -83,7 +83,7 @@ def _complain(
 ) -> None:
     kind, code = four if len(arrival.dst) == 4 else six
     nic = arrival.nic
-    _say(nic.stack, nic, kind, code, arrival.ip_packet(), 0, now)
+    _say(nic.stack, nic, kind, code, offload.original(arrival), 0, now)
 
 
 def _say(
@@ -158,13 +158,13 @@ def redirect(arrival: Arrival, hop: Hop, now: int) -> None:
         stack.trace.append((now, "redirect", src, arrival.dst, target))
     info = PacketInfo(source, src, ttl=64 if len(src) == 4 else NDP_HOPS)
     if len(src) == 4:
-        quoted = arrival.ip_packet()[: 576 - ipv4.HEADER_SIZE - icmp.HEADER_SIZE]
+        quoted = offload.original(arrival)[: 576 - ipv4.HEADER_SIZE - icmp.HEADER_SIZE]
         message = icmp.build_icmp(icmp.REDIRECT, icmp.REDIRECT_HOST, target, quoted)
         info.tos, protocol = 0xC0, ipv4.PROTO_ICMP  # RFC 1812 4.3.2.5
     else:
         neighbour = hop.neighbour
         mac = neighbour.mac if neighbour is not None else None
-        found = ndp.Redirect(target, arrival.dst, mac, arrival.ip_packet())
+        found = ndp.Redirect(target, arrival.dst, mac, offload.original(arrival))
         message = ndp.build_redirect(found, source, src)
         protocol = ipv4.PROTO_ICMPV6
     egress.send(stack, Packet(message, info=info), protocol, now, nic)

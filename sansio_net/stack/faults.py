@@ -53,7 +53,9 @@ def report(
         return
     stack = arrival.nic.stack
     source = b"" if arrival.group else arrival.dst
-    stack.icmp.report(kind, code, arrival.ip_packet(), rest, source, arrival.group, now)
+    stack.icmp.report(
+        kind, code, offload.original(arrival), rest, source, arrival.group, now
+    )
     pump_icmp(stack, now)
 
 
@@ -74,7 +76,7 @@ def report6(
         arrival.drop(DropReason.ICMP_NEVER_ABOUT)  # RFC 4443 2.4 (e.6)
         return
     source = b"" if arrival.group else arrival.dst
-    original, rest = arrival.ip_packet(), value.to_bytes(4, "big")
+    original, rest = offload.original(arrival), value.to_bytes(4, "big")
     stack.icmp6.report(
         kind, code, original, rest, source, arrival.group, now, group_too, arrival.src
     )

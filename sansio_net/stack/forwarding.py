@@ -100,7 +100,7 @@ def forward(arrival: Arrival, now: int) -> None:
     nic = hop.nic
     if not (nic.is_up and nic.has_carrier):
         arrival.drop(DropReason.LINK_DOWN)
-        advice.host_unreachable(stack, arrival.nic, arrival.ip_packet(), now)
+        advice.host_unreachable(stack, arrival.nic, offload.original(arrival), now)
         return
     packet = _passed(arrival)
     ihl = (packet.head[0] & 15) * 4
@@ -164,11 +164,10 @@ def _passed(arrival: Arrival) -> Packet:
     else:
         data = frame[start : start + 7] + bytes((arrival.ttl - 1,))
         data += frame[start + 8 : end]
-    passed = Packet(data)
-    if packet.csum or packet.gso_size:
-        passed.gso_size, passed.csum = packet.gso_size, packet.csum
-        passed.csum_start = packet.csum_start - start
-        passed.csum_offset = packet.csum_offset
+    if not packet.csum and not packet.gso_size:
+        return Packet(data)
+    passed = offload.replaced(packet, data)
+    passed.csum_start -= start
     return passed
 
 
@@ -184,6 +183,9 @@ def _fitting(arrival: Arrival, hop: Hop, packet: Packet, now: int) -> list[Packe
             arrival.drop(DropReason.DEVICE_METADATA)
             return []
     stack = arrival.nic.stack
+    if n > stack.config.output_queue:
+        arrival.drop(DropReason.OUTPUT_QUEUE_FULL)  # it never could get through
+        return []
     if size > hop.mtu:
         pieces = _too_big(arrival, hop, packet, n, now)
         if not pieces:
@@ -245,8 +247,9 @@ def _leave(arrival: Arrival, hop: Hop, pieces: list[Packet], now: int) -> None:
     """To its neighbour, and where that is nearer to the sender, say so."""
     nic, stack = hop.nic, arrival.nic.stack
     header = hop.link_header(now)
-    if header is not None and len(nic.outbox) >= stack.config.output_queue:
-        # asked once: what belongs together goes together or not at all
+    free = stack.config.output_queue - len(nic.outbox)
+    if header is not None and len(pieces) > free:
+        # what belongs together goes together or not at all
         arrival.drop(DropReason.OUTPUT_QUEUE_FULL)
         return
     if stack.trace is not None:

@@ -5,7 +5,7 @@ A packet here lies at its IP header (`offset` 0), all head.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sansio_net.errors import MalformedError, WireError
 from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, Packet
@@ -13,6 +13,9 @@ from sansio_net.wire import ipv4, ipv6, tcp, udp
 from sansio_net.wire.checksum import checksum, pseudo_sum
 from sansio_net.wire.ipv6_extensions import EXTENSIONS, FRAGMENT, ROUTING
 from sansio_net.wire.segment import flatten
+
+if TYPE_CHECKING:
+    from .arrival import Arrival
 
 _CHECKSUM_AT: Final = {
     ipv4.PROTO_TCP: tcp.CHECKSUM_OFFSET,
@@ -91,9 +94,29 @@ def first_on_wire(packet: Packet) -> bytes:
     if packet.csum != CSUM_PARTIAL:
         return packet.head
     try:
+        if packet.gso_size:
+            # two cuts at most: who gets an error does not pay for all of them
+            size = cuts(packet)[0] + packet.gso_size
+            packet = replaced(packet, packet.head[:size])
         return flatten(packet)[0]
     except WireError:
         return packet.head
+
+
+def original(arrival: Arrival) -> bytes:
+    """The packet as it is quoted in an error about it."""
+    packet = arrival.packet
+    if packet.csum != CSUM_PARTIAL:
+        return arrival.ip_packet()
+    made = replaced(packet, arrival.ip_packet())
+    made.csum_start -= arrival.start
+    return first_on_wire(made)
+
+
+def replaced(packet: Packet, data: bytes) -> Packet:
+    """Other bytes at the IP header with the same metadata."""
+    gso, csum = packet.gso_size, packet.csum
+    return Packet(data, (), 0, gso, csum, packet.csum_start, packet.csum_offset)
 
 
 def _transport(data: bytes) -> tuple[int, int] | None:

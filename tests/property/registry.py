@@ -13,7 +13,7 @@ from sansio_net import Capabilities, Entropy, Medium, Packet
 from sansio_net.addresses import format_ip, pack_ip
 from sansio_net.counters import Counters
 from sansio_net.errors import ConnectionFailed, LimitError, StateError, WireError
-from sansio_net.packet import PacketInfo
+from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, CSUM_VALID, PacketInfo
 from sansio_net.protocols.arp import ArpCache, ArpConfig
 from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.raw import (
@@ -46,6 +46,7 @@ from sansio_net.trace import Trace
 from sansio_net.units import KIB, MILLISECOND, SECOND
 from sansio_net.wire.arp import build_arp
 from sansio_net.wire.ethernet import ETHERTYPE_ARP, build_ethernet
+from sansio_net.wire.ipv6_extensions import build_options as build_hop_by_hop
 from sansio_net.wire.tcp import ACK, FIN, PSH, RST, SYN, parse_tcp
 from sansio_net.wire.tcp_options import build_tcp_options
 
@@ -472,6 +473,8 @@ class TheStack(Subject):
     verb_names = ("tcp_listen", "tcp_connect", "udp_bind", "echo_open", "close")
     source_kinds = (*TCP_KINDS, "UdpReceived", "SocketSpaceFreed")
     MEDIUM = Medium.ETHERNET
+    FORWARD = False
+    MTUS = (600, 1500)
 
     def make(self, seed: int, trace: Trace | None = None) -> Stack:
         config = StackConfig(
@@ -482,6 +485,7 @@ class TheStack(Subject):
             max_time_wait=4,
             max_sockets=8,
             max_hops=8,
+            forward=self.FORWARD,
         )
         stack = Stack(config, Entropy.of(seed).bytes(32), trace=trace)
         mac = MAC if self.MEDIUM is Medium.ETHERNET else None
@@ -592,7 +596,7 @@ class TheStack(Subject):
             case 2:
                 nic.remove_address("10.0.0.7")
             case 3:
-                nic.set_mtu(pick(dice, 600, 1500))
+                nic.set_mtu(pick(dice, *self.MTUS))
             case 4:
                 machine.add_route("192.168.0.0/16", via="10.0.0.3")
             case 5:
@@ -757,6 +761,57 @@ class TheTransparentTun(TheTransparentStack):
     MEDIUM = Medium.IP
 
 
+class TheRouter(TheStack):
+    """One-armed: what comes by eth0 for others leaves by it again."""
+
+    FORWARD = True
+    MTUS = (1280, 1500)
+
+    def make(self, seed: int, trace: Trace | None = None) -> Stack:
+        stack = super().make(seed, trace)
+        nic = stack.interface("eth0")
+        nic.add_address("fd00::2/64", probe=False)
+        stack.add_route("2001:db8::/32", via="fd00::1", nic=nic)
+        return stack
+
+    def packet(self, memory: Memory, dice: Entropy) -> bytes:
+        ttl, data = pick(dice, 0, 1, 2, 64), dice.bytes(dice.below(1500))
+        match dice.below(6):
+            case 0:
+                return super().packet(memory, dice)
+            case 1:
+                to = pick(dice, "2001:db8::1", "fd00::9", "fe80::1", "::", "ff02::1")
+                source = pick(dice, "fd00::1", "fd00::5", "2001:db9::1", "fe80::9")
+                return udp_packet((source, 1), (to, 2), data, ttl=ttl)
+            case 2:
+                option = build_hop_by_hop(17, [(dice.below(256), dice.bytes(4))])
+                return ip_packet("fd00::1", "2001:db8::1", 0, option + data, ttl=ttl)
+            case 3:
+                return ip_packet(
+                    THEM,
+                    "192.168.7.7",
+                    pick(dice, 1, 6, 17, 99),
+                    data,
+                    ttl=ttl,
+                    flags=pick(dice, 0, 1, 2, 3),
+                    fragment_offset=8 * pick(dice, 0, 0, 100, 8191),
+                    options=pick(dice, b"", bytes((7, 7, 4)) + bytes(4), dice.bytes(4)),
+                )
+            case _:
+                to = pick(dice, "192.168.0.1", "10.0.0.9", "10.0.0.255", "8.8.8.8")
+                return udp_packet((THEM, 1), (to, 2), data, ttl=ttl)
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        items = super().items(machine, memory, dice)
+        for item in items:
+            if isinstance(item, Packet) and dice.below(2):
+                item.gso_size = pick(dice, 0, 1, 100, 1400)
+                item.csum = pick(dice, CSUM_NONE, CSUM_VALID, CSUM_PARTIAL)
+                item.csum_start = pick(dice, 34, 54, dice.below(2000))
+                item.csum_offset = pick(dice, 6, 16, dice.below(100))
+        return items
+
+
 SUBJECTS: tuple[Subject, ...] = (
     TheArpCache(),
     TheNeighbourDiscovery(),
@@ -774,4 +829,5 @@ SUBJECTS: tuple[Subject, ...] = (
     TheTunWithRawSockets(),
     TheTransparentStack(),
     TheTransparentTun(),
+    TheRouter(),
 )

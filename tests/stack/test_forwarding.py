@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from sansio_net import Packet
 from sansio_net.addresses import format_ip, pack_ip
+from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, CSUM_VALID
 from sansio_net.stack import StackConfig, groups
-from sansio_net.testing.craft import ip_packet, udp_packet
+from sansio_net.testing.craft import ip_packet, tcp_packet, udp_packet
 from sansio_net.units import SECOND
 from sansio_net.wire import icmp, icmpv6, ndp
+from sansio_net.wire.checksum import pseudo_sum
 from sansio_net.wire.icmpv6 import build_icmpv6
 from sansio_net.wire.ipv4 import DF, MF, parse_ipv4
 from sansio_net.wire.ipv6 import parse_ipv6
 from sansio_net.wire.ipv6_extensions import build_options
+from sansio_net.wire.segment import flatten
 
 from .crossroads import HOST_MACS, ROUTER_MACS, Crossroads, on_wire
 
@@ -487,3 +491,61 @@ def test_source_routes_are_refused_and_strangers_pass() -> None:
     for options in (bytes((0x88, 4, 1, 2)), bytes((148, 4, 0, 0))):
         _, frames, _ = at.send(0, optioned(options))
         assert parse_ipv4(on_wire(frames)[0]).options == options
+
+
+# what devices say
+
+
+def test_an_error_quotes_what_the_wire_would_have_carried() -> None:
+    """Of a super-segment its first cut, and every checksum complete."""
+    at = Crossroads()
+    whole = tcp_packet((FOUR[0], 1), (FOUR[1], 2), payload=bytes(4000), ttl=1)
+    base = pseudo_sum(whole[12:16], whole[16:20], 6, len(whole) - 20)
+    partial = whole[:36] + base.to_bytes(2, "big") + whole[38:]
+    for gso in (0, 1000):
+        packet = Packet(partial, (), 0, gso, CSUM_PARTIAL, 20, 16)
+        expected = flatten(Packet(partial, (), 0, gso, CSUM_PARTIAL, 20, 16))[0]
+        (answer,), *_ = at.send(0, packet)
+        body = error(on_wire([answer])[0])[5]
+        assert expected.startswith(body)
+        assert len(body) == 548
+
+
+def test_what_a_device_vouches_for_is_completed_where_we_can() -> None:
+    """CSUM_VALID may be a checksum that nobody ever computed, but not of a fragment,
+    of ICMP, or where its sender left it out."""
+    at = Crossroads()
+    none = datagram(*FOUR)
+    none = none[:26] + bytes(2) + none[28:]
+    echo = ip_packet(*FOUR, 1, icmp.build_icmp(8, 0, bytes(4), b"x"))
+    piece = ip_packet(*FOUR, 17, bytes(16), flags=MF)
+    for sent in (none, echo, piece):
+        _, (packet,), _ = at.send(0, Packet(sent, csum=CSUM_VALID))
+        assert packet.csum == CSUM_NONE
+        assert packet.join()[14 + 20 :] == sent[20:]
+    empty = datagram(*FOUR)
+    empty = empty[:26] + b"\x12\x34" + empty[28:]
+    _, frames, _ = at.send(0, Packet(empty, csum=CSUM_VALID))
+    assert on_wire(frames) == [with_ttl(datagram(*FOUR), 63)]
+
+
+def test_metadata_that_lies_is_dropped() -> None:
+    at = Crossroads()
+    tcp = tcp_packet((FOUR[0], 1), (FOUR[1], 2), payload=bytes(3000))
+    echo = ip_packet(*FOUR, 1, icmp.build_icmp(8, 0, bytes(4), bytes(3000)))
+    broken = tcp[:-1] + b"\1"
+    lies = [
+        Packet(tcp, csum=CSUM_PARTIAL, csum_start=3000, csum_offset=60),
+        Packet(tcp, csum=CSUM_PARTIAL, csum_start=4, csum_offset=16),
+        Packet(echo, gso_size=1000),
+        Packet(broken, gso_size=1000),
+        Packet(
+            tcp[:20] + bytes(3020), gso_size=1000, csum=CSUM_PARTIAL, csum_start=3030
+        ),
+    ]
+    for n, lie in enumerate(lies, 1):
+        assert at.send(0, lie) == [[], [], []]
+        assert at.dropped("device_metadata") == n
+    # more cuts than any queue holds
+    at.send(0, Packet(tcp, gso_size=1, csum=CSUM_VALID))
+    assert at.dropped("output_queue_full") == 1
