@@ -421,6 +421,17 @@ def test_the_ingress_check(source: str, n: int, strict: bool, loose: bool) -> No
         assert at.dropped("reverse_path") == (not passes)
 
 
+def test_neighbours_are_found_under_the_check() -> None:
+    """A link-local source is where it is."""
+    at = Crossroads(StackConfig(forward=True, rp_filter="strict"))
+    own = next(one for one in at.nics[0].addresses if one.ip[0] == 0xFE).ip
+    them = pack_ip("fe80::77")
+    body = ndp.build_neighbour_solicitation(own, them, own, HOST_MACS[0])
+    out = at.send(0, ip_packet(them, own, 58, body, ttl=255))
+    assert any(packet[6] == 58 and packet[40] == 136 for packet in on_wire(out[0]))
+    assert not at.dropped("reverse_path")
+
+
 def test_two_paths_that_are_equally_good() -> None:
     """RFC 3704 2.3: what came by either is feasible."""
     at = Crossroads(StackConfig(forward=True, rp_filter="strict"))
