@@ -132,18 +132,28 @@ class Place:
 
 
 class Switch:
-    """A kernel's bridge with hosts at its ports; our stack at one of them, on a veth.
+    """A kernel's bridge with hosts at its ports; our stack at one of them, on a veth
+    or as a TAP.
 
     The bridge is a host of its own, which can be made a querier.
     """
 
-    def __init__(self, lab: Lab, *options: str) -> None:
+    def __init__(self, lab: Lab, *options: str, link: str = "veth") -> None:
         self.lab = lab
         self.host = lab.host("switch")
         self.host.run("ip", "link", "add", "br0", "type", "bridge", *options)
         self.host.ip("link set br0 up")
-        self.ours = lab.host("ours", ipv6=False)
-        self.port = self.plug(self.ours)
+        self.link = link
+        self.ours, self.port = self.host, "tap0"
+        if link == "veth":
+            self.ours = lab.host("ours", ipv6=False)
+            self.port = self.plug(self.ours)
+
+    def take_in_tap(self) -> Capture:
+        """Once our stack has made it."""
+        capture = self.host.capture("tap0")
+        self.host.ip("link set tap0 master br0")
+        return capture
 
     def plug(self, host: Host) -> str:
         """Connect its eth0; the name of our end."""
@@ -161,7 +171,8 @@ class Switch:
 
     def start(self, *argv: str) -> Node:
         """Our stack, perhaps not ready yet."""
-        return Node(self.ours, "veth:eth0", *QUICK, *argv)
+        link = "veth:eth0" if self.link == "veth" else "tap:tap0"
+        return Node(self.ours, link, *QUICK, *argv)
 
 
 def hurry(host: Host, interface: str) -> None:

@@ -35,13 +35,13 @@ TIMES = {  # hundredths of a second
 class Net:
     """A querying bridge, two kernels that send, and our stack, asking for nothing."""
 
-    def __init__(self, lab: Lab, igmp: int, mld: int) -> None:
+    def __init__(self, lab: Lab, igmp: int, mld: int, link: str = "veth") -> None:
         options = ["mcast_snooping", "1"]
         options += ["mcast_query_use_ifaddr", "1"]
         options += ["mcast_igmp_version", str(igmp), "mcast_mld_version", str(mld)]
         for name, value in TIMES.items():
             options += [f"mcast_{name}", str(value)]
-        self.switch = switch = Switch(lab, *options)
+        self.switch = switch = Switch(lab, *options, link=link)
         # the times first: by them it waits before it no longer floods
         switch.host.ip("link set br0 type bridge mcast_querier 1")
         switch.host.ip("address add 10.6.0.1/24 dev br0")
@@ -56,13 +56,16 @@ class Net:
             )
             program.expect(b"ready")
             self.senders.append(program)
-        self.capture = switch.host.capture(switch.port)
+        if link == "veth":
+            self.capture = switch.host.capture(switch.port)
         addresses = [word for one in OURS.values() for word in ("-a", f"{one}/24")]
         addresses[-1] = f"{OURS[6]}/64"
         self.node = switch.start(
             *(*addresses, "--no-dad", "--udp", str(PORT), "--watch", "text:"),
             *QUICK_REPORTS,
         ).ready()
+        if link == "tap":
+            self.capture = switch.take_in_tap()
         versions = {"4": igmp, "16": mld}
         self.node.until(lambda state: state["versions"] == versions, "queries")
         self._serial = itertools.count(1)
@@ -116,10 +119,12 @@ BOTH = (4, 6)
 
 
 @pytest.mark.parametrize(
-    ("igmp", "mld"), [(3, 2), (2, 1)], ids=["IGMPv3 and MLDv2", "IGMPv2 and MLDv1"]
+    ("igmp", "mld", "link"),
+    [(3, 2, "veth"), (2, 1, "tap")],
+    ids=["IGMPv3 and MLDv2 on a veth", "IGMPv2 and MLDv1 on a TAP"],
 )
-def test_only_who_asks_gets_it(lab: Lab, igmp: int, mld: int) -> None:
-    net = Net(lab, igmp, mld)
+def test_only_who_asks_gets_it(lab: Lab, igmp: int, mld: int, link: str) -> None:
+    net = Net(lab, igmp, mld, link)
     node = net.node
     for family in BOTH:
         net.becomes(False, family)
