@@ -93,6 +93,18 @@ def test_the_buffer_is_what_there_is_too_little_of() -> None:
     assert talk.conn.info().sndbuf_limited == 20 * MS
 
 
+def test_what_held_it_back_ends_with_the_last_ack() -> None:
+    talk = Talk.active(send_buffer=3000)
+    talk.conn.send(bytes(5000))
+    talk.all_said()
+    talk.now += 20 * MS
+    talk.peer(".", seq=1, ack=3001)
+    talk.now += SECOND
+    talk.peer("P.", seq=1, ack=3001, data=b"x")
+    info = talk.conn.info()
+    assert (info.busy_time, info.sndbuf_limited) == (20 * MS, 20 * MS)
+
+
 def test_time_outs_and_what_went_again() -> None:
     talk = Talk()
     talk.conn.connect()
