@@ -109,6 +109,24 @@ def test_chargen_and_udp(wire: Wire) -> None:
     assert client.finish()[0] == 130
 
 
+def test_one_of_several_links_goes_away(wire: Wire, other_wire: Wire) -> None:
+    fds = [one.ends[1].fileno() for one in (wire, other_wire)]
+    words = ["--echo", "7", "--link", f"fd:{fds[0]}", "-a", f"{B}/24"]
+    words += ["--link", f"fd:{fds[1]},tun", "-a", "10.1.0.2/24"]
+    up = Command(["up", *words], tuple(fds), subprocess.DEVNULL)
+    wire.commands.append(up)
+    up.expect("ready")
+    other_wire.ends[0].close()
+    assert up.popen.stderr is not None
+    assert up.popen.stderr.readline() == b"sansio-net: eth1: link down\n"
+    client = wire.a("nc", B, "7")
+    client.type(b"hello\n")
+    assert client.read(6) == b"hello\n"
+    assert client.finish(b"")[0] == 0
+    up.interrupt()
+    assert up.finish()[0] == 0
+
+
 def test_several_links_of_one_host(
     wire: Wire, other_wire: Wire, tmp_path: Path
 ) -> None:

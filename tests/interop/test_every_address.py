@@ -101,3 +101,42 @@ def test_a_closed_port_of_every_address(lab: Lab) -> None:
         assert refused.wait(check=False) == 1
         refused.expect(b"Connection refused", errors=True)
     assert station.stop() == 0
+
+
+def test_a_router_that_answers_for_one_port_of_everybody(lab: Lab) -> None:
+    """What it does not want passes through it, both ways, and is answered by whom it
+    was sent to."""
+    near, far = lab.host("near"), lab.host("far")
+    lab.cable(near, "wire", far, "eth0")
+    near.sysctl("net.ipv6.conf.wire.disable_ipv6", 1)
+    far.ip("address add 10.2.0.1/24 dev eth0")
+    far.ip("address add fd00:2::1/64 dev eth0 nodad")
+    far.ip("route add default via 10.2.0.2")
+    far.ip("-6 route add default via fd00:2::2")
+    words = ("-m", "tests.interop.interceptor", "tap0", "wire")
+    router = near.start(sys.executable, *words)
+    router.expect(b"ready\n")
+    near.ip("route add default via 10.1.0.2")
+    near.ip("-6 route add default via fd00:1::2")
+    for address in ("10.2.0.1", "fd00:2::1"):
+        said = near.run("nc.openbsd", address, "80", stdin=b"hello\n")
+        assert said == f"intercepted {address}\n"
+        for port in ("80", "81"):
+            server = far.start("nc.openbsd", "-l", "-N", "-s", address, "-p", port)
+            far.listening(int(port))
+            if port == "81":
+                near.run("nc.openbsd", "-N", address, port, stdin=b"passed on\n")
+                server.expect(b"passed on\n")
+                server.wait()
+            else:
+                said = near.run("nc.openbsd", address, port, stdin=b"hello\n")
+                assert said == f"intercepted {address}\n"
+                server.close()
+        assert "1 received" in near.run("ping", "-c", "1", "-W", "5", address)
+    # from the other side nobody is in between
+    server = near.start("nc.openbsd", "-l", "-N", "-s", "10.1.0.1", "-p", "80")
+    near.listening(80)
+    far.run("nc.openbsd", "-N", "10.1.0.1", "80", stdin=b"passed on\n")
+    server.expect(b"passed on\n")
+    router.stop()
+    assert int(router.output.splitlines()[-1]) > 10
