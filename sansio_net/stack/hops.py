@@ -45,14 +45,14 @@ class Hop:
     version: the routing table's when it was made; another version makes it stale.
     bound: the interface that was asked for, or None. mtu: the route's or interface's.
     to_all: it leads to every host of a subnet. to_subnet: to one's own name, which is
-    no host's (RFC 1812 4.2.3.1). source: the address to send from where the sender
-    names none, b"" for none.
-    flow: for `FlowLabels.label`.
+    no host's (RFC 1812 4.2.3.1). flow: for `FlowLabels.label`.
     header: the link header where no neighbour is needed (IP medium, groups), or None.
     cache: that knows the neighbour, where one is needed.
     """
 
     __slots__ = (
+        "_destination",
+        "_source",
         "bound",
         "cache",
         "flow",
@@ -61,7 +61,6 @@ class Hop:
         "neighbour",
         "next_hop",
         "nic",
-        "source",
         "to_all",
         "to_subnet",
         "version",
@@ -72,7 +71,8 @@ class Hop:
         self.mtu = nic.mtu_for(next_hop)
         self.bound: Interface | None = None
         self.to_all = self.to_subnet = False
-        self.source = b""
+        self._destination = b""
+        self._source: bytes | None = b""
         self.flow = 0
         self.next_hop = next_hop
         self.version = version
@@ -81,6 +81,23 @@ class Hop:
             nic.arp if len(next_hop) == 4 else nic.ndp
         )
         self.header: bytes | None = None if self.cache is not None else b""
+
+    @property
+    def source(self) -> bytes:
+        """The address to send from where the sender names none; b"": there is none."""
+        if self._source is None:
+            # who passes packets on never asks
+            nic = self.nic
+            self._source = source_for(nic.stack, nic, self._destination, self.next_hop)
+        return self._source
+
+    @source.setter
+    def source(self, source: bytes) -> None:
+        self._source = source
+
+    def choose_source(self, destination: bytes) -> None:
+        """By RFC 6724, when somebody asks."""
+        self._destination, self._source = destination, None
 
     def link_header(self, now: int) -> bytes | None:
         """None while the neighbour is not resolved; asking starts that."""
@@ -161,7 +178,7 @@ def _new_hop(
     if route is not None and stack.own.get(route.source) is hop.nic:
         hop.source = route.source
     else:
-        hop.source = source_for(stack, hop.nic, dst, hop.next_hop)
+        hop.choose_source(dst)
     return hop
 
 
