@@ -150,6 +150,29 @@ class Node:
 
     # -- commands
 
+    def do_tables(self) -> dict[str, tuple[int, int]]:
+        """How much is in each table that strangers fill, and its bound."""
+        nic, stack, config = self.nic, self.stack, self.stack.config
+        assert nic.arp is not None
+        assert nic.ndp is not None
+        slaac = config.slaac
+        typed = len(self.args.address)
+        return {
+            "arp": (len(nic.arp.neighbours()), config.arp.table_limit),
+            "ndp": (len(nic.ndp.neighbours()), config.ndp.table_limit),
+            "hops": (len(stack.hops), config.max_hops),
+            "redirects": (len(stack.redirects), config.max_hops),
+            "paths": (len(stack.datagram_paths), config.max_hops),
+            "fragments": (
+                stack.reassembler.held_bytes,
+                config.reassembly.max_bytes,
+            ),
+            "addresses": (len(nic.addresses), typed + 1 + slaac.max_addresses),
+            "routes": (stack.routes.n_routes, 8 + typed + slaac.max_routes),
+            "connections": (len(stack.connections()), config.max_connections),
+            "outbox": (len(nic.outbox), config.output_queue),
+        }
+
     def do_state(self) -> dict[str, Any]:
         nic, stack = self.nic, self.stack
         ours = [] if nic.slaac is None else nic.slaac.addresses()
