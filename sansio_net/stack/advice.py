@@ -101,6 +101,8 @@ def _say(
         source = _source(stack, nic, original[12:16])
         stack.icmp.report(kind, code, original, rest, source, False, now)
     else:
+        if faults.is_anycast(nic, original[8:24]):
+            return  # RFC 4443 2.4 (e.6)
         to = with_zone(nic, original[8:24])
         source = _source(stack, nic, to)
         stack.icmp6.report(kind, code, original, rest, source, False, now, to=to)
@@ -143,8 +145,12 @@ def redirect(arrival: Arrival, hop: Hop, now: int) -> None:
         )
     else:
         # RFC 4861 8.2: a neighbour; its better router by the link-local address
-        if not nic.reaches(src) or not (target == arrival.dst or is_link_local(target)):
+        if not (is_link_local(src) or nic.reaches(src)):
             return
+        if not (target == arrival.dst or is_link_local(target)):
+            return
+        if faults.is_anycast(nic, src):
+            return  # one of several
         sources = (
             one.known_as
             for one in nic.addresses

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sansio_net.addresses import ZONED_SIZE, is_zoned, mask_ip
+from sansio_net.addresses import ZONED_SIZE, is_multicast, is_zoned, mask_ip
 from sansio_net.counters import DropReason
 from sansio_net.errors import (
     ConnectionAborted,
@@ -76,9 +76,10 @@ def report6(
         arrival.drop(DropReason.ICMP_NEVER_ABOUT)  # RFC 4443 2.4 (e.6)
         return
     source = b"" if arrival.group else arrival.dst
+    to_group = arrival.group and is_multicast(arrival.dst)  # or else to an anycast one
     original, rest = offload.original(arrival), value.to_bytes(4, "big")
     stack.icmp6.report(
-        kind, code, original, rest, source, arrival.group, now, group_too, arrival.src
+        kind, code, original, rest, source, to_group, now, group_too, arrival.src
     )
     pump_icmp(stack, now)
 

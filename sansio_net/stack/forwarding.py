@@ -32,7 +32,7 @@ from sansio_net.wire.ipv6_extensions import (
     check_hop_by_hop,
 )
 
-from . import advice, egress, offload, options4
+from . import advice, egress, faults, offload, options4
 from .arrival import Arrival
 from .fragments import DONT_FRAGMENT, fragment, with_options
 from .hops import Hop, find_hop
@@ -80,19 +80,36 @@ def _is_as_good(metric: int, prefixlen: int, nic: Interface, source: bytes) -> b
     return route is not None and (route.prefixlen, route.metric) == (prefixlen, metric)
 
 
-def forward(arrival: Arrival, now: int) -> None:
-    """A valid packet that is not for us: on its way, or dropped and counted."""
+def forward(arrival: Arrival, now: int) -> bool:
+    """A valid packet that is not for us: on its way, or dropped and counted.
+
+    True: it is for us after all, as one of the routers of a subnet (RFC 4291 2.6.1).
+    """
     stack, dst = arrival.nic.stack, arrival.dst
     if not _may_pass(arrival, now):
-        return
+        return False
     hop = find_hop(stack, dst)
     if hop is None or hop.nic.is_loopback:
         arrival.drop(DropReason.NO_ROUTE)
         advice.no_route(arrival, now)
-        return
+    elif hop.next_hop == dst and len(dst) != 4 and faults.is_anycast(hop.nic, dst):
+        return True
+    else:
+        _pass_on(arrival, hop, now)
+    return False
+
+
+def _pass_on(arrival: Arrival, hop: Hop, now: int) -> None:
+    stack, dst = arrival.nic.stack, arrival.dst
     if hop.to_all or (hop.to_subnet and len(dst) == 4):
         arrival.drop(DropReason.DIRECTED_BROADCAST)
         return
+    options: bytes | None = b""
+    ihl = (arrival.packet.head[arrival.start] & 15) * 4
+    if len(dst) == 4 and ihl > HEADER_SIZE:
+        options = options4.pass_on(arrival, ihl, hop, now)
+        if options is None:
+            return
     if arrival.ttl <= 1:
         arrival.drop(DropReason.TTL_EXCEEDED)
         advice.time_exceeded(arrival, now)
@@ -103,11 +120,7 @@ def forward(arrival: Arrival, now: int) -> None:
         advice.host_unreachable(stack, arrival.nic, offload.original(arrival), now)
         return
     packet = _passed(arrival)
-    ihl = (packet.head[0] & 15) * 4
-    if len(dst) == 4 and ihl > HEADER_SIZE:
-        options = options4.pass_on(arrival, ihl, hop, now)
-        if options is None:
-            return
+    if options:
         packet.head = with_options(packet.head, options)
     pieces = _fitting(arrival, hop, packet, now)
     if pieces:
@@ -124,7 +137,7 @@ def _may_pass(arrival: Arrival, now: int) -> bool:
     if not is_unicast(dst) or not is_unicast(src) or is_loopback(dst):
         arrival.drop(DropReason.FORWARD_ADDRESS)
         return False
-    if is_link_local(src) or is_link_local(dst):
+    if (is_link_local(src) or is_link_local(dst)) and not _stays(arrival):
         arrival.drop(DropReason.FORWARD_SCOPE)
         if len(dst) != 4 and not is_link_local(dst):
             advice.complain6(arrival, icmpv6.UNREACHABLE, icmpv6.BEYOND_SCOPE, now)
@@ -133,6 +146,18 @@ def _may_pass(arrival: Arrival, now: int) -> bool:
     if len(dst) == 16 and frame[start + 6] == HOP_BY_HOP:
         return _options_allow(arrival, now)
     return True
+
+
+def _stays(arrival: Arrival) -> bool:
+    """Does what a link-local address sends stay on its link (RFC 4291 2.5.6)?
+
+    Where there is no way for it, that is what its sender has to know.
+    """
+    dst = arrival.dst
+    if len(dst) == 4 or is_link_local(dst):
+        return False
+    hop = find_hop(arrival.nic.stack, dst)
+    return hop is None or hop.nic is arrival.nic or faults.is_anycast(hop.nic, dst)
 
 
 def _options_allow(arrival: Arrival, now: int) -> bool:

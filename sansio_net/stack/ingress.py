@@ -294,8 +294,9 @@ def classify(arrival: Arrival, now: int) -> bool:
     ):
         return True
     elif stack.forwarding is not None and dst not in stack.own:
-        forwarding.forward(arrival, now)
-        return False
+        # as one of several, never by a connection: RFC 4291 2.6
+        arrival.group = forwarding.forward(arrival, now)
+        return arrival.group
     arrival.drop(DropReason.NOT_FOR_US)
     return False
 

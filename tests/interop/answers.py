@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import unpack_from
 
-from sansio_net.addresses import format_ip, format_mac
+from sansio_net.addresses import format_ip, format_mac, pack_ip
 from sansio_net.wire.tcp import ACK, RST, format_flags
 
-from .odd.tools import OUR4, OUR6, OUR_LL, PEER_MAC, Odd
+from .odd.tools import OUR4, OUR6, OUR_LL, PEER_MAC, Answer, Odd
+
+ROUTERS4 = (OUR4, pack_ip("10.8.0.2"))
+ROUTERS6 = (OUR6, OUR_LL, pack_ip("fd08::2"), pack_ip("fe80::3"))
 
 NOTHING = "nothing"
 
 _MULTICAST_REPORTS = (131, 132, 143)
 
 
-def kinds(odd: Odd, answers: list[bytes]) -> str:
-    """All answers to one odd packet, repetitions counted."""
-    said: list[str] = []
-    for answer in answers:
-        kind = kind_of(odd, answer)
-        if kind is not None:
-            said.append(kind)
+def told(odd: Odd, theirs: list[Answer], mine: list[Answer]) -> tuple[str, str]:
+    """What two hosts answered to one odd packet, in words."""
+    return _words(odd, theirs, kind_of), _words(odd, mine, kind_of)
+
+
+def told_of_transit(
+    odd: Odd, theirs: list[Answer], mine: list[Answer]
+) -> tuple[str, str]:
+    """The same of routers; and where the words agree, do the bytes?"""
+    words = _words(odd, theirs, _passed), _words(odd, mine, _passed)
+    if words[0] == words[1] and not _has_stamps(odd):
+        heard = [one for one in theirs if _passed(odd, one) is not None]
+        said = [one for one in mine if _passed(odd, one) is not None]
+        for n, (one, other) in enumerate(zip(sorted(heard), sorted(said), strict=True)):
+            left, right = _comparable(one[1]), _comparable(other[1])
+            if left != right:
+                pairs = enumerate(zip(left, right, strict=False))
+                unlike = [str(at) for at, (a, b) in pairs if a != b]
+                return words[
+                    0
+                ], f"{words[1]}, of frame {n} unlike {' '.join(unlike[:4])}"
+    return words
+
+
+def _words(
+    odd: Odd, answers: list[Answer], of: Callable[[Odd, Answer], str | None]
+) -> str:
+    """All answers, in any order, repetitions counted."""
+    said = sorted(kind for one in answers if (kind := of(odd, one)) is not None)
     text = " + ".join(
         kind if said.count(kind) == 1 else f"{said.count(kind)} x {kind}"
         for kind in dict.fromkeys(said)
@@ -28,10 +54,51 @@ def kinds(odd: Odd, answers: list[bytes]) -> str:
     return text or NOTHING
 
 
-def kind_of(odd: Odd, answer: bytes) -> str | None:
+def _passed(odd: Odd, answer: Answer) -> str | None:
+    """A frame that was passed on, or what the router says itself."""
+    link, frame = answer
+    packet = frame[14:]
+    if frame[12:14] == b"\x08\x00" and packet[12:16] not in ROUTERS4:
+        size, total = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
+        text = f"passed on of {total}, TTL {packet[8]}, word {packet[6:8].hex()}"
+        if size > 20:
+            text += f", options{_options(packet[20:size])}"
+    elif frame[12:14] == b"\x86\xdd" and packet[8:24] not in ROUTERS6:
+        total = int.from_bytes(packet[4:6], "big") + 40
+        text = f"passed on of {total}, hop limit {packet[7]}"
+    else:
+        said = kind_of(odd, (0, frame))
+        return said and f"eth{link} {said}"
+    return f"eth{link} {text} to {format_mac(frame[:6])}"
+
+
+def _has_stamps(odd: Odd) -> bool:
+    """Timestamps are in it, and in what quotes it."""
+    return "option: TS" in odd.label or "TS twice" in odd.label
+
+
+def _comparable(frame: bytes) -> bytes:
+    """Without what a sender of its own chooses: identification, TTL, flow label."""
+    packet = frame[14:]
+    if frame[12:14] == b"\x08\x00":
+        packet = packet[: int.from_bytes(packet[2:4], "big")]
+        if packet[12:16] in ROUTERS4:
+            return _own(packet[9], packet[(packet[0] & 15) * 4 :])
+        return packet
+    packet = packet[: 40 + int.from_bytes(packet[4:6], "big")]
+    return _own(packet[6], packet[40:]) if packet[8:24] in ROUTERS6 else packet
+
+
+def _own(protocol: int, message: bytes) -> bytes:
+    """An ICMP message but for its checksum: what differs is looked for elsewhere."""
+    return message[:2] + message[4:] if protocol in (1, 58) else b""
+
+
+def kind_of(odd: Odd, answer_of: Answer) -> str | None:
     """None for what is no answer and said in one's own time: memberships, and probes
     whether a neighbour that was heard of is still there.
     """
+    answer = answer_of[1]
     ethertype = answer[12:14]
     if ethertype == b"\x08\x06":
         if answer[21] == 1 and not answer[0] & 1:
@@ -120,7 +187,11 @@ def _icmp4(data: bytes) -> str:
     text = f"icmp {kind}/{code}"
     if kind == 12:
         text += f" @{data[4]}"
-    if kind in (3, 11, 12):
+    if kind == 5:
+        text += f" via {format_ip(data[4:8])}"
+    if (kind, code) == (3, 4):
+        text += f" of {int.from_bytes(data[6:8], 'big')}"
+    if kind in (3, 5, 11, 12):
         text += f" quoting {len(data) - 8}"
     return text
 
@@ -164,6 +235,10 @@ def _icmp6(data: bytes) -> str:
         option = data[24:].hex()
         return f"na of {format_ip(data[8:24])} {letters} {option}"
     text = f"icmp6 {kind}/{code}"
+    if kind == 137:
+        text += f" to {format_ip(data[8:24])} for {format_ip(data[24:40])}"
+    if kind == 2:
+        text += f" of {int.from_bytes(data[4:8], 'big')}"
     if kind == 4:
         text += f" @{int.from_bytes(data[4:8], 'big')}"
     if kind < 128:

@@ -560,3 +560,41 @@ def test_metadata_that_lies_is_dropped() -> None:
     # more cuts than any queue holds
     at.send(0, Packet(tcp, gso_size=1, csum=CSUM_VALID))
     assert at.dropped("output_queue_full") == 1
+
+
+# what the kernel taught
+
+
+def test_the_routers_of_a_subnet_are_one_of_us() -> None:
+    """RFC 4291 2.6.1; answered from an address of one node (RFC 4443 4.2, 2.2)."""
+    at = Crossroads()
+    ends = pack_ip("fd00::2"), pack_ip("fd00:1::")
+    asked = build_icmpv6(icmpv6.ECHO_REQUEST, 0, bytes(4), b"who", *ends)
+    (reply,), nothing, _ = at.send(0, ip_packet(*ends, 58, asked))
+    assert not nothing
+    assert error(on_wire([reply])[0])[:3] == ("fd00::1", "fd00::2", 129)
+    (answer,), *_ = at.send(0, datagram("fd00::2", "fd00:1::"))
+    assert error(on_wire([answer])[0])[:4] == ("fd00::1", "fd00::2", 1, 4)
+
+
+def test_no_error_for_the_routers_of_a_subnet() -> None:
+    """RFC 4443 2.4 (e.6)"""
+    at = Crossroads()
+    assert at.send(0, datagram("fd00::", "3000::1")) == [[], [], []]
+
+
+def test_a_wrong_option_before_the_last_hop() -> None:
+    """RFC 1812 5.2.1.1 (3), 5.2.1.2 (7)"""
+    at = Crossroads()
+    sent = ip_packet(*FOUR, 17, bytes(8), ttl=1, options=bytes((7, 7, 3)) + bytes(5))
+    (answer,), *_ = at.send(0, sent)
+    assert error(on_wire([answer])[0])[2:4] == (12, 0)
+
+
+def test_a_link_local_sender_whose_packet_stays_on_its_link() -> None:
+    """RFC 4291 2.5.6: it must not leave it; RFC 4443 3.1 code 0 without a way."""
+    at = Crossroads()
+    (answer,), *_ = at.send(0, datagram("fe80::2", "3000::1"))
+    assert error(on_wire([answer])[0])[2:4] == (1, 0)
+    (answer,), *_ = at.send(0, datagram("fe80::2", "fd00:1::2"))
+    assert error(on_wire([answer])[0])[2:4] == (1, 2)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from . import ipv4, ipv6, transport
-from .tools import Dice, Maker, Odd
+from .tools import Answer, Dice, Maker, Odd
+
+__all__ = ["MAKERS", "Answer", "Odd", "odd_packet"]
 
 MAKERS: tuple[Maker, ...] = (
     *(ipv4.header, ipv4.padding, ipv4.option, ipv4.option, ipv4.address, ipv4.source),

@@ -35,9 +35,9 @@ class Dice:
     host remembers of one has nothing to do with the next.
     """
 
-    def __init__(self, seed: int, index: int) -> None:
-        self._entropy = Entropy.of(seed).child(f"odd.{index}")
-        serial = seed * 7919 + index
+    def __init__(self, seed: int, index: int, purpose: str = "odd") -> None:
+        self._entropy = Entropy.of(seed).child(f"{purpose}.{index}")
+        self.serial = serial = seed * 7919 + index
         self.port = 1024 + serial % 60000
         self.ident = 1 + serial % 65000
 
@@ -64,6 +64,9 @@ class Odd:
 
 
 Maker = Callable[[Dice], Odd]
+
+Answer = tuple[int, bytes]
+"""A frame, and the number of the link that it left by."""
 
 
 def frame(packet: bytes, mac: bytes = OUR_MAC, ethertype: int | None = None) -> bytes:
