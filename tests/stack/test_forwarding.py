@@ -562,7 +562,7 @@ def test_metadata_that_lies_is_dropped() -> None:
     assert at.dropped("output_queue_full") == 1
 
 
-# what the kernel taught
+# what Linux did better
 
 
 def test_the_routers_of_a_subnet_are_one_of_us() -> None:
