@@ -13,8 +13,9 @@ from random import Random
 from sansio_net.addresses import mask_ip
 from sansio_net.packet import Packet
 from sansio_net.protocols.tcp import Connection
-from sansio_net.stack import Stack
+from sansio_net.stack import Stack, StackConfig
 from sansio_net.stack.routes import Route, RouteTable
+from sansio_net.testing.craft import udp_packet
 from sansio_net.units import MICROSECOND, SECOND
 from sansio_net.wire.icmp import build_icmp
 from sansio_net.wire.ipv4 import build_ipv4, parse_ipv4
@@ -180,6 +181,47 @@ def routing(n: int, size: int) -> tuple[float, float, float]:
     return best(look_up), adding, removing
 
 
+def forwarding(size: int, length: int, destinations: int) -> float:
+    """Nanoseconds per datagram of `length` bytes that a router passes on, 64 a turn."""
+    stack = Stack(StackConfig(forward=True), bytes(32))
+    nics = [
+        stack.add_interface(addresses=[f"10.{n}.0.1/16", f"fd00:{n}::1/64"], dad=False)
+        for n in range(2)
+    ]
+    if size == 4:
+        cache, via, source, network = nics[1].arp, "10.1.0.2", "10.0.0.2", 203 << 24
+    else:
+        cache, via, source = nics[1].ndp, "fd00:1::2", "fd00:0::2"
+        network = 0x3FFF << 112
+    assert cache is not None
+    cache.add_static(via, "02:00:00:00:00:02")
+    stack.add_route("default", via=via, nic=nics[1])
+    to = [(network + n).to_bytes(size, "big") for n in range(1, destinations + 1)]
+    link = nics[0].mac + bytes(6) + (b"\x08\x00" if size == 4 else b"\x86\xdd")
+    frames = [
+        link + udp_packet((source, 1), (to[n % len(to)], 2), bytes(length))
+        for n in range(max(BATCH, destinations))
+    ]
+    batches = [frames[at : at + BATCH] for at in range(0, len(frames), BATCH)]
+    turns = [*batches] * max(1, 64 // len(batches))
+
+    def run() -> int:
+        passed, now = 0, SECOND
+        for batch in turns:
+            now += MICROSECOND
+            nics[0].receive(batch, now)
+            stack.handle_timeout(now)
+            stack.events()
+            passed += len(nics[1].transmit(now))
+        assert passed >= sum(map(len, turns)), (passed, stack.counters())
+        return passed
+
+    stack.handle_timeout(0)
+    for nic in nics:
+        nic.transmit(0)
+    return best(run)
+
+
 def show(what: str, cost: float) -> None:
     print(f"{what:<50}{cost:>9,.0f} ns")
 
@@ -193,6 +235,10 @@ def main() -> None:
         show(f"TCP segment, {what}: cut, checksum", cutting)
         show(f"TCP segment, {what}: received, ACK made", receiving)
     for family, size in (("IPv4", 4), ("IPv6", 16)):
+        for length, n in ((64, 1), (1400, 1), (64, 10_000)):
+            where = "one host" if n == 1 else f"{n:,} hosts"
+            cost = forwarding(size, length, n)
+            show(f"{family} datagram passed on, {length} B, {where}", cost)
         for n in (10, 1_000, 100_000):
             looking, adding, removing = routing(n, size)
             show(f"{n:,} {family} routes: look-up", looking)

@@ -134,6 +134,7 @@ TITLES = {
     "RFC 8201": "Path MTU Discovery for IPv6",
     "RFC 8985": "The RACK-TLP Loss Detection Algorithm",
     "RFC 1122": "Requirements for hosts",
+    "RFC 1812": "Requirements for IP Version 4 Routers",
     "RFC 8200": "Internet Protocol, Version 6",
     "RFC 4443": "ICMPv6",
     "RFC 4861": "Neighbor Discovery for IPv6",

@@ -55,6 +55,7 @@ class Hop:
         "_source",
         "bound",
         "cache",
+        "destination",
         "flow",
         "header",
         "mtu",
@@ -109,7 +110,9 @@ class Hop:
         cache = self.cache
         assert cache is not None
         self.neighbour = neighbour = cache.lookup(self.next_hop, now)
-        header = neighbour.header or cache.use(neighbour, now)
+        if neighbour.header is not None:
+            return neighbour.header  # believed: nothing has to be done
+        header = cache.use(neighbour, now)
         self.nic.settle_neighbours(now)
         return header
 

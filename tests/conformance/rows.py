@@ -10,6 +10,7 @@ from typing import Final
 
 from .requirements import Row
 from .rows6 import ROWS6
+from .rows_routers import ROWS_ROUTERS
 
 TCP = "RFC 9293"
 HOSTS = "RFC 1122"
@@ -528,4 +529,5 @@ _HOSTS: Final = (
 ROWS: Final = (
     *(_TCP + _OTHERS + _LOSS + _PATH + _CONGESTION + _TIMER + _STAMPS + _HOSTS),
     *ROWS6,
+    *ROWS_ROUTERS,
 )
