@@ -32,8 +32,10 @@ CHUNK: Final = 65536
 LINE_SIZE: Final = 72
 MAX_CHARGEN_DATAGRAM: Final = 512
 
-ANSWERING_PORTS: Final = frozenset((7, 13, 17, 19, 37))
-"""Ports whose services answer anything: two of them would talk for ever."""
+ANSWERING_PORTS: Final = frozenset(range(1, 1024))
+"""What asks from here may be a service that answers anything, even an error: two of
+them would talk for ever (CVE-2024-2169). So has inetd it.
+"""
 
 
 class Conversation(Protocol):

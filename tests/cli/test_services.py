@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sansio_net.cli.services import ANSWERING_PORTS, Services, chargen_block
+from sansio_net.cli.services import Services, chargen_block
 from sansio_net.entropy import Entropy
 from sansio_net.errors import AddressInUseError
 from sansio_net.packet import Datagram
@@ -188,7 +188,7 @@ def test_datagrams() -> None:
     assert max(map(len, texts)) <= 512
 
 
-@pytest.mark.parametrize("port", [*sorted(ANSWERING_PORTS), 9])
+@pytest.mark.parametrize("port", [1, 7, 9, 13, 17, 19, 37, 53, 69, 123, 1023])
 def test_services_do_not_talk_to_each_other_for_ever(port: int) -> None:
     net = Net(("echo", 8888), ("discard", 9))
     assert net.udp_answers(b"x", port=8888, local=port) == []
