@@ -56,6 +56,7 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "group": ("group exclude", "What we hear of a multicast group changed"),
     # routing
     "forward": ("in out src dst size", "A packet for somebody else is passed on"),
+    "gateway": ("nic ip what", "It does not answer: others come first; or it does"),
     "redirect": ("src dst ip", "A sender is told of a better first hop to there"),
     # switching
     "bridge": ("mac vlan port", "A bridge learned where an address is"),

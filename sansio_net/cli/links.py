@@ -180,7 +180,7 @@ def parse_cidr(text: str) -> str:
 
 def parse_address(text: str) -> str:
     try:
-        pack_ip(text)
+        pack_ip(text.partition("%")[0])  # the stack knows zones
     except ValueError:
         raise ArgumentTypeError(f"not an IP address: {text!r}") from None
     return text

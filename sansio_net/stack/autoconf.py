@@ -21,6 +21,7 @@ from sansio_net.protocols.slaac import (
 from sansio_net.units import HOUR, MILLISECOND, MINUTE
 from sansio_net.wire.ndp import RouterAdvertisement
 
+from . import routing
 from .events import DnsServersChanged
 from .hops import DEFAULT_HOP_LIMIT, forget_gateway
 from .routes import Route
@@ -41,7 +42,7 @@ RETRANS_DELAYS: Final = (10 * MILLISECOND, MINUTE)
 def router_advertises(
     nic: Interface, message: RouterAdvertisement, source: bytes, now: int
 ) -> None:
-    nic.stack.routes.gateway_answered(nic, source)
+    routing.found(nic.stack, nic, source, now)
     if nic.slaac is not None:
         nic.slaac.router_advertises(message, source, now)
 

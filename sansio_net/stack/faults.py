@@ -34,7 +34,7 @@ from sansio_net.wire.icmp import (
     parse_quoted,
 )
 
-from . import advice, egress, offload, raw, upkeep
+from . import advice, egress, offload, raw, routing, upkeep
 from .arrival import Arrival
 from .hops import MIN_MTU6, forget_gateway
 from .transparent import speaks_as
@@ -164,7 +164,7 @@ def neighbour_failed(
 ) -> None:
     """Resolution failed: tell the connections and sockets that waited."""
     forget_gateway(stack, ip)
-    stack.routes.gateway_failed(nic, ip, now)
+    routing.lost(stack, nic, ip, now)
     for connection in nic.parked.pop(ip, {}).values():
         if upkeep.is_stale(stack, connection.hop):
             # the link or the routes changed meanwhile: it has to look again

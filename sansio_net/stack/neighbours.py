@@ -19,7 +19,7 @@ from sansio_net.protocols.neighbours import (
 )
 from sansio_net.protocols.slaac import LINK_LOCAL, stable_identifier
 
-from . import autoconf, faults, groups, linklocal
+from . import autoconf, faults, groups, linklocal, routing
 from .events import AddressConflict, AddressRemoved
 from .hops import forget_gateway
 
@@ -163,7 +163,7 @@ def _act(
     now: int,
 ) -> None:
     if isinstance(event, Resolved):
-        nic.stack.routes.gateway_answered(nic, event.ip)
+        routing.found(nic.stack, nic, event.ip, now)
         nic.ready.extend(nic.parked.pop(event.ip, {}).values())
     elif isinstance(event, ResolutionFailed):
         faults.neighbour_failed(nic.stack, nic, event.ip, event.packets, now)

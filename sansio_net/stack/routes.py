@@ -197,14 +197,17 @@ class RouteTable:
 
     # -- gateways
 
-    def gateway_failed(self, nic: Interface, ip: bytes, now: int) -> None:
-        """Nobody answered at `ip`; other routes come first, if it is a gateway."""
-        if self.gateways.failed(nic, ip, now):
-            self.version += 1
+    def gateway_failed(self, nic: Interface, ip: bytes, now: int) -> bool:
+        """Nobody answered at `ip`; True: it is a gateway, other routes come first."""
+        is_one = self.gateways.failed(nic, ip, now)
+        self.version += is_one
+        return is_one
 
-    def gateway_answered(self, nic: Interface, ip: bytes) -> None:
-        if self.gateways.answered(nic, ip):
-            self.version += 1
+    def gateway_answered(self, nic: Interface, ip: bytes) -> bool:
+        """True: it was a dead one."""
+        was_dead = self.gateways.answered(nic, ip)
+        self.version += was_dead
+        return was_dead
 
     def deadline(self) -> int | None:
         return self.gateways.deadline()

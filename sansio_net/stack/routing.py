@@ -1,4 +1,4 @@
-"""Gateways as an administrator names them."""
+"""Gateways as an administrator names them, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -34,3 +34,19 @@ def gateway(
         return hop, interface_of(stack, stack.endpoints.pack_ip(hop))
     direct = stack.routes.lookup(hop)
     return hop, direct.nic if direct is not None and not direct.via else None
+
+
+def lost(stack: Stack, nic: Interface, ip: bytes, now: int) -> None:
+    """A neighbour does not answer: if it is a gateway, others come first."""
+    if stack.routes.gateway_failed(nic, ip, now):
+        stack.tally.count("gateways_lost")
+        if stack.trace is not None:
+            stack.trace.append((now, "gateway", nic.name, ip, "lost"))
+
+
+def found(stack: Stack, nic: Interface, ip: bytes, now: int) -> None:
+    """It speaks."""
+    if stack.routes.gateway_answered(nic, ip):
+        stack.tally.count("gateways_found")
+        if stack.trace is not None:
+            stack.trace.append((now, "gateway", nic.name, ip, "found"))

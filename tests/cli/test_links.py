@@ -4,17 +4,20 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 import pytest
 
-from sansio_net.addresses import format_mac
+from sansio_net.addresses import format_mac, pack_ip
 from sansio_net.cli.errors import UsageError
 from sansio_net.cli.links import (
     ENVIRONMENT,
+    _add_default_route,
     add_link_options,
     check_link_options,
     default_mac,
     neighbour_address,
+    parse_address,
     parse_link,
 )
 from sansio_net.packet import Medium
+from sansio_net.stack import Stack
 
 
 def parse(*argv: str) -> Namespace:
@@ -168,3 +171,13 @@ def test_the_hosts_address_is_another_one_of_the_subnet(
     ours: tuple[int, ...], prefixlen: int, theirs: str
 ) -> None:
     assert neighbour_address(bytes(ours), prefixlen) == theirs
+
+
+def test_a_gateway_may_name_its_zone() -> None:
+    """As `up -g fe80::1%tap0`."""
+    assert parse_address("fe80::1%tap0") == "fe80::1%tap0"
+    stack = Stack(seed=bytes(32))
+    nic = stack.add_interface("tap0", addresses=["fe80::2/64"])
+    _add_default_route(stack, "fe80::1%tap0", nic)
+    route = stack.routes.lookup(pack_ip("2001:db8::1"))
+    assert str(route) == "default via fe80::1 dev tap0"

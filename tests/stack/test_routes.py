@@ -110,6 +110,10 @@ def test_a_dead_gateway_has_another_take_its_place() -> None:
     assert connection.error is None
     assert frames[0][:6] == PEER_MAC
     assert bench.stack.routes.gateways.dead != {}
+    assert bench.stack.counters()["gateways_lost"] == 1
+    assert bench.stack.trace is not None
+    noted = [entry[2:] for entry in bench.stack.trace if entry[1] == "gateway"]
+    assert noted == [("eth0", pack_ip("10.0.0.77"), "lost")]
     bench.stack.remove_route("default", via="10.0.0.77")
     assert bench.stack.routes.gateways.dead == {}
 
