@@ -57,6 +57,7 @@ from .registry_network import (
     TheMembership,
     TheMembership6,
     TheNeighbourDiscovery,
+    TheTraceroute,
 )
 
 MAC = b"\x02\0\0\0\0\x02"
@@ -830,4 +831,5 @@ SUBJECTS: tuple[Subject, ...] = (
     TheTransparentStack(),
     TheTransparentTun(),
     TheRouter(),
+    TheTraceroute(),
 )

@@ -21,8 +21,10 @@ from sansio_net.protocols.multicast import (
 from sansio_net.protocols.ndp import NdpConfig, NeighbourDiscovery, solicited_node
 from sansio_net.protocols.ndp.frames import ALL_NODES, frame
 from sansio_net.protocols.slaac import Autoconfiguration, SlaacConfig
+from sansio_net.protocols.traceroute import Answer, Traceroute, TracerouteOptions
 from sansio_net.testing.damage import wreck
 from sansio_net.trace import Trace
+from sansio_net.units import MILLISECOND, SECOND
 from sansio_net.wire import igmp, ipv4, ipv6, mld, ndp
 from sansio_net.wire.groups import GroupQuery
 from sansio_net.wire.ipv6_extensions import ROUTER_ALERT, build_options
@@ -341,4 +343,45 @@ class TheBridge(Subject):
         return [
             ("addresses", len(machine.addresses()), 4),
             ("waiting", machine.waiting, 12),
+        ]
+
+
+class TheTraceroute(Subject):
+    """Answers to probes that were sent, to others, and final ones now and then."""
+
+    cls = Traceroute
+    counts_malformed = False
+
+    def make(self, seed: int, trace: Trace | None = None) -> Traceroute:
+        options = TracerouteOptions(
+            first=1 + seed % 3,
+            hops=20,
+            queries=1 + seed % 4,
+            parallel=1 + seed % 7,
+            wait=4 * SECOND,
+            here=3_000 * (seed & 1),
+            interval=(seed % 3) * 40 * MILLISECOND,
+        )
+        return Traceroute(options)
+
+    def items(self, machine: Any, memory: Memory, dice: Entropy) -> list[Any]:
+        answers = []
+        for _ in range(1 + dice.below(4)):
+            number = dice.below(100) - 1
+            if memory.sent and dice.below(4):
+                number = pick(dice, *memory.sent).number
+            source = f"10.0.0.{dice.below(4)}"
+            mark = pick(dice, "", "", "!H")
+            answers.append(Answer(number, source, mark, dice.below(30) == 0))
+        return answers
+
+    def wrap(self, data: bytes, packet: Packet) -> list[Any]:
+        number = int.from_bytes(data[:2], "big")
+        return [Answer(number, data.hex()), Answer(-number, "", "!X", True)]
+
+    def sizes(self, machine: Any) -> list[tuple[str, int, int]]:
+        under_way = len(machine._under_way())
+        return [
+            ("under way", under_way, machine._options.parallel),
+            ("remembered", len(machine._probes), 20 * machine._options.queries),
         ]
