@@ -221,7 +221,7 @@ def error_arrives(arrival: Arrival, error: IcmpError, now: int) -> None:
         failure, hard = error_for(error.type, error.code)
         if (error.type, error.code) == (UNREACHABLE, FRAGMENTATION_NEEDED):
             mtu = error.mtu
-    is_told = raw.concern(nic, quoted, failure)
+    is_told = raw.concern(nic, quoted, failure, error.source)
     if not concern(nic, quoted, failure, hard, mtu, now) and not is_told:
         arrival.drop(DropReason.ICMP_NOT_CONCERNING)
 

@@ -115,14 +115,16 @@ def _ip_packet(frame: bytes, start: int) -> bytes:
     return frame[start : start + size]
 
 
-def concern(nic: Interface, quoted: Quoted, failure: ConnectionFailed) -> bool:
+def concern(
+    nic: Interface, quoted: Quoted, failure: ConnectionFailed, source: bytes = b""
+) -> bool:
     """Tell the raw sockets whose packet an error quotes; False: there is none."""
     told = False
     for one in nic.stack.socket_table.raw.get(quoted.protocol, ()):
         if one.raddr is not None and one.concerns(
             quoted.destination, quoted.source, one.nic or ""
         ):
-            one.error_arrives(failure)
+            one.error_arrives(failure, source)
             told = True
     return told
 

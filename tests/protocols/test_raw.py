@@ -366,12 +366,13 @@ def test_whom_a_packet_concerns(
 def test_errors_about_the_peer_one_event_each() -> None:
     sock = opened(laddr=US, raddr=PEER, options=RawOptions(error_limit=2))
     errors = [Unreachable(code=n) for n in (errno.ENETUNREACH, errno.EHOSTUNREACH)]
-    for error in (*errors, Unreachable()):
-        sock.error_arrives(error)
+    sock.error_arrives(errors[0])
+    sock.error_arrives(errors[1], US)
+    sock.error_arrives(Unreachable())
     assert sock._counters.as_dict() == {"raw.errors_dropped": 1}
     assert drained(sock) == [RawError(sock, errors[0], "10.0.0.2")]
     assert sock.pending_kinds
-    assert drained(sock) == [RawError(sock, errors[1], "10.0.0.2")]
+    assert drained(sock) == [RawError(sock, errors[1], "10.0.0.2", "10.0.0.1")]
     assert not sock.pending_kinds
     stranger = opened()
     stranger.error_arrives(Unreachable())

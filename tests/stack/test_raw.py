@@ -334,7 +334,7 @@ def test_an_icmp_error_is_told_to_the_socket_with_that_peer() -> None:
     host.turn(icmp_packet(PEER, US, 3, 2, body=sent))
     (event,) = host.events
     assert isinstance(event, RawError)
-    assert (event.sock, event.peer) == (sock, PEER)
+    assert (event.sock, event.peer, event.source) == (sock, PEER, PEER)
     assert event.error.errno == errno.ENOPROTOOPT  # type: ignore[attr-defined]
     assert host.dropped() == {}
     # of a packet that nobody here sent
@@ -349,6 +349,7 @@ def test_a_neighbour_that_does_not_answer() -> None:
     sock.send(b"x")
     bench.wait(10 * SECOND)
     (event,) = [one for one in bench.events if isinstance(one, RawError)]
+    assert event.source == ""
     assert event.error.errno == errno.EHOSTUNREACH  # type: ignore[attr-defined]
 
 

@@ -73,11 +73,15 @@ class RawReceived:
 
 @dataclass(slots=True)
 class RawError:
-    """A datagram of a socket with a peer came to nothing."""
+    """A datagram of a socket with a peer came to nothing.
+
+    source: who said so by ICMP; "" where this host found out by itself.
+    """
 
     sock: RawSocket
     error: ConnectionFailed
     peer: str
+    source: str = ""
 
 
 @dataclass(slots=True)

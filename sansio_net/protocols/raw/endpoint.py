@@ -159,7 +159,7 @@ class RawSocket:
         self._sending: BoundedQueue[Packet] = BoundedQueue(
             options.send_datagrams, options.send_bytes
         )
-        self._errors: deque[ConnectionFailed] = deque()
+        self._errors: deque[tuple[ConnectionFailed, bytes]] = deque()
         self._max_errors = options.error_limit
         self._space_wanted = False
         self.queued = False
@@ -335,14 +335,17 @@ class RawSocket:
         self._received.put(Datagram(data, source, destination, nic, ttl, tos), size)
         self._notify(_RECEIVED)
 
-    def error_arrives(self, error: ConnectionFailed) -> None:
-        """What became of a packet to the peer; without one nobody is told (raw(7))."""
+    def error_arrives(self, error: ConnectionFailed, source: bytes = b"") -> None:
+        """What became of a packet to the peer; without one nobody is told (raw(7)).
+
+        source: who says so; b"" for this host.
+        """
         if self.closed or self.raddr is None:
             return
         if len(self._errors) >= self._max_errors:
             self._counters.count("raw.errors_dropped")
             return
-        self._errors.append(error)
+        self._errors.append((error, source))
         self._notify(_FAILED)
 
     # -- what leaves
@@ -366,7 +369,9 @@ class RawSocket:
         if kinds & _RECEIVED and self._received:
             out.append(RawReceived(self, len(self._received)))
         if kinds & _FAILED and self._errors:
-            out.append(RawError(self, self._errors.popleft(), self.peer or ""))
+            error, source = self._errors.popleft()
+            named = self._endpoints.format_ip(source) if source else ""
+            out.append(RawError(self, error, self.peer or "", named))
             if self._errors:
                 self._notify(_FAILED)
         if kinds & _SPACE:
