@@ -20,7 +20,7 @@ from sansio_net.protocols.traceroute import (
     mark_of,
     mark_of6,
 )
-from sansio_net.stack import Event
+from sansio_net.stack import Event, StackConfig
 from sansio_net.units import MILLISECOND, SECOND, parse_duration
 
 from .errors import FAILED, INTERRUPTED, OK, TERMINATED, USAGE, UsageError
@@ -152,12 +152,21 @@ def command(args: Namespace) -> int:
         if args.first > args.hops:
             raise UsageError("first hop out of range")
         check_target(args)
-        session = Session(args)
+        session = Session(args, patient_config(args.parallel))
         target = find_target(session)
     except UsageError as error:
         print(f"{NAME}: {error}", file=sys.stderr)
         return USAGE
     return session.run(Tracing(session, target))
+
+
+def patient_config(parallel: int) -> StackConfig:
+    """All the first probes wait for the first router's link address."""
+    config = StackConfig()
+    for neighbours in (config.arp, config.ndp):
+        neighbours.queue_packets = max(neighbours.queue_packets, 2 * parallel)
+        neighbours.queue_bytes = max(neighbours.queue_bytes, 2 * parallel * 2048)
+    return config
 
 
 def make_probes(session: Session, target: Target) -> Probes:
