@@ -175,6 +175,15 @@ class Switch:
         return Node(self.ours, link, *QUICK, *argv)
 
 
+def ping(host: Host, *argv: str, count: int) -> None:
+    """So many answers; without -w ping waits for two round trips, which is little on a
+    busy machine, with it perhaps for one answer more.
+    """
+    said = host.run("ping", "-6", "-c", str(count), "-w", "15", *argv)
+    received = int(said.partition(" received")[0].split()[-1])
+    assert received >= count, said
+
+
 def hurry(host: Host, interface: str) -> None:
     """The kernel's duplicate detection takes a fifth of a second, as ours."""
     host.sysctl(f"net.ipv6.neigh.{interface}.retrans_time_ms", 200)

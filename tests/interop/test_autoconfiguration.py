@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from .lab import OUR_MAC, Host, Lab
-from .lab6 import Fact, Place, Radvd, Switch, assert_clean, section
+from .lab6 import Fact, Place, Radvd, Switch, assert_clean, ping, section
 
 pytestmark = [
     pytest.mark.root,
@@ -61,18 +61,18 @@ def test_a_life_of_an_address(lab: Lab) -> None:
     address = first["address"].partition("/")[0]
     router = link_local(place.host, "tap0")
     node.until(lambda state: defaults(state) == [(router, 1024)], "a default router")
-    assert "1 received" in place.host.run("ping", "-6", "-c", "1", "-w", "5", address)
+    ping(place.host, address, count=1)
     # an interface's MAC is nobody's business (RFC 7217); the same prefix, the same
     assert "ff:fe" not in address
     began = first["valid_until"]
     node.until(
-        lambda state: usable(state)[0]["valid_until"] > began + 10**9, "it is renewed"
+        lambda state: usable(state)[0]["valid_until"] > began + 10**8, "it is renewed"
     )
     assert not usable(node.state())[0]["deprecated"]
     daemon.die()
     node.until(lambda state: formed(state)[0]["deprecated"], "it is deprecated")
     # it still answers
-    assert "1 received" in place.host.run("ping", "-6", "-c", "1", "-w", "5", address)
+    ping(place.host, address, count=1)
     node.until(lambda state: not defaults(state), "the router is lost")
     node.event("AddressRemoved", address=f"{address}/64")
     assert not formed(node.state())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from .lab import OUR_MAC, Lab, wait_for
-from .lab6 import Fact, Node, Place, assert_clean
+from .lab6 import Fact, Node, Place, assert_clean, ping
 
 pytestmark = [
     pytest.mark.root,
@@ -43,22 +43,12 @@ def test_ping_of_every_size(place: Place) -> None:
     node = start(place)
     capture = place.host.capture(place.interface, "ip6")
     for size in (0, 56, 1452, 1453, 4000, 20_000, 65_400):
-        said = place.host.run(
-            *("ping", "-6", "-c", "3", "-i", "0.01", "-w", "10", "-s", str(size), OUR6)
-        )
-        assert "3 received" in said, size
-    to = f"{link_local(node)}%{place.interface}"
-    said = place.host.run("ping", "-6", "-c", "2", "-i", "0.01", "-w", "10", to)
-    assert "2 received" in said
-    assert "2000 received" in place.host.run(
-        "ping", "-6", "-f", "-c", "2000", "-w", "20", OUR6
-    )
-    for n, size in enumerate((0, 1452, 1453, 20_000, 65_000)):
+        ping(place.host, "-i", "0.01", "-s", str(size), OUR6, count=3)
+    ping(place.host, f"{link_local(node)}%{place.interface}", count=1)
+    ping(place.host, "-f", OUR6, count=500)
+    for size in (0, 1452, 1453, 20_000, 65_000):
         node.tell("ping", HOST6, str(size))
-        new = node.wait(
-            lambda n=n: node.seen("EchoReplied")[n:], f"an answer to {size}"
-        )
-        assert new[0]["data"] == size
+        node.event("EchoReplied", data=size)
     assert capture.frames(f"ipv6.fraghdr && eth.src == {OUR_MAC}")
     assert_clean(capture)
 
@@ -91,7 +81,7 @@ def test_rdisc6_finds_no_router_in_us(tap: Place) -> None:
     node = start(tap)
     said = tap.host.run("rdisc6", "-r", "2", "-w", "200", tap.interface, check=False)
     assert "from" not in said
-    tap.host.run("ping", "-6", "-c", "1", "-w", "5", OUR6)
+    ping(tap.host, OUR6, count=1)
     assert node.state()["neighbours"][HOST6] in ("stale", "reachable", "delay")
 
 
@@ -153,9 +143,7 @@ def test_optimistic_is_used_at_once_and_given_up(tap: Place) -> None:
     node.tell("add", f"{HOST6}/64")
     node.event("AddressConflict", address=f"{HOST6}/64")
     node.event("AddressAdded", address="fd00:77::5/64")
-    assert "1 received" in tap.host.run(
-        "ping", "-6", "-c", "1", "-w", "5", "fd00:77::5"
-    )
+    ping(tap.host, "fd00:77::5", count=1)
     assert f"{HOST6}/64" not in node.addresses()
     assert_clean(capture)
 
