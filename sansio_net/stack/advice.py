@@ -13,7 +13,7 @@ from sansio_net.wire import icmp, icmpv6, ipv4, ndp
 
 from . import egress, faults, offload
 from .arrival import Arrival
-from .hops import Hop, find_hop
+from .hops import Hop
 from .zones import with_zone
 
 if TYPE_CHECKING:
@@ -95,39 +95,20 @@ def _say(
     value: int,
     now: int,
 ) -> None:
-    """value: the MTU or pointer, in the last bytes of the header's rest."""
+    """value: the MTU or pointer, in the last bytes of the header's rest.
+
+    It leaves from an address of the interface that it leaves by; one that has none
+    borrows (RFC 1812 4.3.2.4, RFC 4443 2.2): that is how addresses are chosen.
+    """
     rest = value.to_bytes(4, "big")
     if original[0] >> 4 == 4:
-        source = _source(stack, nic, original[12:16])
-        stack.icmp.report(kind, code, original, rest, source, False, now)
+        stack.icmp.report(kind, code, original, rest, b"", False, now)
     else:
         if faults.is_anycast(nic, original[8:24]):
             return  # RFC 4443 2.4 (e.6)
         to = with_zone(nic, original[8:24])
-        source = _source(stack, nic, to)
-        stack.icmp6.report(kind, code, original, rest, source, False, now, to=to)
+        stack.icmp6.report(kind, code, original, rest, b"", False, now, to=to)
     faults.pump_icmp(stack, now)
-
-
-def _source(stack: Stack, nic: Interface, to: bytes) -> bytes:
-    """RFC 1812 4.3.2.4: an address of the interface that the error leaves by.
-
-    One without an address borrows: of where the packet came from, or any.
-    """
-    hop = find_hop(stack, to)
-    if hop is not None and _leads_home(hop.source):
-        return hop.source
-    for one in (nic, *stack.interfaces()):
-        if not one.is_loopback:
-            source = one.source_for(to)
-            if _leads_home(source):
-                return source
-    return b""
-
-
-def _leads_home(source: bytes) -> bool:
-    """Can the other end answer to it, wherever it is?"""
-    return bool(source) and (len(source) == 4 or not is_link_local(source))
 
 
 def redirect(arrival: Arrival, hop: Hop, now: int) -> None:

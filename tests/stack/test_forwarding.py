@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sansio_net import Packet
+from sansio_net import Capabilities, Entropy, Medium, Packet
 from sansio_net.addresses import format_ip, pack_ip
 from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, CSUM_VALID
-from sansio_net.stack import StackConfig, groups
+from sansio_net.stack import Stack, StackConfig, groups
 from sansio_net.testing.craft import ip_packet, tcp_packet, udp_packet
 from sansio_net.units import SECOND
 from sansio_net.wire import icmp, icmpv6, ndp
@@ -17,6 +17,7 @@ from sansio_net.wire.ipv4 import DF, MF, parse_ipv4
 from sansio_net.wire.ipv6 import parse_ipv6
 from sansio_net.wire.ipv6_extensions import build_options
 from sansio_net.wire.segment import flatten
+from sansio_net.wire.tcp import ACK, PSH
 
 from .crossroads import HOST_MACS, ROUTER_MACS, Crossroads, on_wire
 
@@ -510,7 +511,8 @@ def test_source_routes_are_refused_and_strangers_pass() -> None:
 def test_an_error_quotes_what_the_wire_would_have_carried() -> None:
     """Of a super-segment its first cut, and every checksum complete."""
     at = Crossroads()
-    whole = tcp_packet((FOUR[0], 1), (FOUR[1], 2), payload=bytes(4000), ttl=1)
+    ends = (FOUR[0], 1), (FOUR[1], 2)
+    whole = tcp_packet(*ends, payload=bytes(4000), ttl=1, flags=ACK | PSH)
     base = pseudo_sum(whole[12:16], whole[16:20], 6, len(whole) - 20)
     partial = whole[:36] + base.to_bytes(2, "big") + whole[38:]
     for gso in (0, 1000):
@@ -530,7 +532,8 @@ def test_what_a_device_vouches_for_is_completed_where_we_can() -> None:
     none = none[:26] + bytes(2) + none[28:]
     echo = ip_packet(*FOUR, 1, icmp.build_icmp(8, 0, bytes(4), b"x"))
     piece = ip_packet(*FOUR, 17, bytes(16), flags=MF)
-    for sent in (none, echo, piece):
+    longer = ip_packet(*FOUR, 17, datagram(*FOUR)[20:] + b"behind")
+    for sent in (none, echo, piece, longer):
         _, (packet,), _ = at.send(0, Packet(sent, csum=CSUM_VALID))
         assert packet.csum == CSUM_NONE
         assert packet.join()[14 + 20 :] == sent[20:]
@@ -598,3 +601,95 @@ def test_a_link_local_sender_whose_packet_stays_on_its_link() -> None:
     assert error(on_wire([answer])[0])[2:4] == (1, 0)
     (answer,), *_ = at.send(0, datagram("fe80::2", "fd00:1::2"))
     assert error(on_wire([answer])[0])[2:4] == (1, 2)
+
+
+def test_between_a_tun_and_an_ethernet() -> None:
+    """Where there is no link header there is no neighbour to find, and no redirect."""
+    stack = Stack(StackConfig(forward=True), Entropy.of(1).bytes(32))
+    able = Capabilities(medium=Medium.IP, checksum=True, gso_max=65535)
+    tun = stack.add_interface("tun0", addresses=["10.8.0.1/24"], capabilities=able)
+    eth = stack.add_interface("eth0", addresses=["10.9.0.1/24"])
+    assert eth.arp is not None
+    eth.arp.add_static("10.9.0.2", HOST_MACS[0])
+    for nic in (tun, eth):
+        nic.transmit(SECOND)
+    sent = tcp_packet(("10.8.0.2", 1), ("10.9.0.2", 2), payload=bytes(3000))
+    base = pseudo_sum(sent[12:16], sent[16:20], 6, len(sent) - 20)
+    partial = sent[:36] + base.to_bytes(2, "big") + sent[38:]
+    tun.receive([Packet(partial, (), 0, 1000, CSUM_PARTIAL, 20, 16)], SECOND)
+    frames = [packet for packet in eth.transmit(SECOND) if packet.head[12] == 8]
+    cuts = flatten(Packet(partial, (), 0, 1000, CSUM_PARTIAL, 20, 16))
+    assert on_wire(frames) == [with_ttl(cut, 63) for cut in cuts]
+    back = tcp_packet(("10.9.0.2", 2), ("10.8.0.2", 1), payload=bytes(3000))
+    base = pseudo_sum(back[12:16], back[16:20], 6, len(back) - 20)
+    partial = back[:36] + base.to_bytes(2, "big") + back[38:]
+    link = ROUTER_MACS[0] + HOST_MACS[0] + b"\x08\0"
+    frame = Packet(eth.mac + link[6:] + partial, (), 0, 1000, CSUM_PARTIAL, 14 + 20, 16)
+    eth.receive([frame], SECOND)
+    (packet,) = tun.transmit(SECOND)
+    assert (packet.gso_size, packet.csum_start, packet.offset) == (1000, 20, 0)
+    # and from one end of the same TUN to the other
+    tun.receive([datagram("10.8.0.2", "10.8.0.3")], SECOND)
+    assert len(tun.transmit(SECOND)) == 1
+    assert "redirects_sent" not in stack.counters()
+
+
+@FAMILIES
+def test_a_route_that_leads_nowhere(ends: tuple[str, str]) -> None:
+    """Over `lo`: what is not ours ends there."""
+    at = Crossroads()
+    four = "." in ends[0]
+    name = "198.51.100.0/24" if four else "2001:db9::/32"
+    at.stack.add_route(name, nic=at.stack.lo)
+    to = "198.51.100.1" if four else "2001:db9::1"
+    (answer,), *_ = at.send(0, datagram(ends[0], to))
+    assert error(on_wire([answer])[0])[2:4] == ((3, 0) if four else (1, 0))
+    assert at.dropped("no_route") == 1
+
+
+@FAMILIES
+def test_the_next_link_is_down(ends: tuple[str, str]) -> None:
+    at = Crossroads()
+    at.nics[1].carrier(False)
+    (answer,), *_ = at.send(0, datagram(*ends))
+    assert error(on_wire([answer])[0])[2:4] == ((3, 1) if "." in ends[0] else (1, 3))
+    assert at.dropped("link_down") == 1
+
+
+def test_no_redirect_between_two_subnets_of_one_link() -> None:
+    """The sender could not reach that next hop (RFC 1812 5.2.7.2)."""
+    at = Crossroads()
+    at.nics[2].add_address("10.5.0.1/24")
+    at.turn()
+    assert len(at.send(2, datagram("10.5.0.9", "192.0.2.9"))[2]) == 1
+    assert not at.counted("redirects_sent")
+
+
+def test_an_error_comes_from_where_it_can_be_answered() -> None:
+    """A link with nothing but link-local addresses borrows (RFC 1812 4.3.2.4)."""
+    at = Crossroads()
+    nic = at.nics[2]
+    nic.remove_address("fd00:2::1/64")
+    stranger = "2001:db8::5"
+    *_, packets = at.send(2, datagram(stranger, "fd00:1::2", ttl=1))
+    (answer,) = (one for one in on_wire(packets) if one[24:40] == pack_ip(stranger))
+    assert error(answer)[0] == "fd00::1"
+
+
+def test_the_largest_super_segment_of_a_device_counts_the_frame() -> None:
+    for room, n in ((3054, 1), (3053, 4)):
+        able = Capabilities(checksum=True, gso_max=room)
+        at = Crossroads(capabilities=(None, able, None))
+        whole = tcp_packet((FOUR[0], 1), (FOUR[1], 2), payload=bytes(3000))
+        base = pseudo_sum(whole[12:16], whole[16:20], 6, len(whole) - 20)
+        partial = whole[:36] + base.to_bytes(2, "big") + whole[38:]
+        out = at.send(0, Packet(partial, (), 0, 800, CSUM_PARTIAL, 20, 16))
+        assert len(out[1]) == n
+
+
+def test_an_error_leaves_by_an_interface_without_an_address() -> None:
+    at = Crossroads()
+    at.nics[0].remove_address("10.0.0.1/24")
+    at.stack.add_route("10.0.0.0/24", nic=at.nics[0])
+    (answer,), *_ = at.send(0, datagram(*FOUR, ttl=1))
+    assert error(on_wire([answer])[0])[0] == "10.1.0.1"
