@@ -7,6 +7,7 @@ import os
 import pickle
 import socket
 from collections.abc import Callable, Iterable
+from struct import unpack_from
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -32,6 +33,8 @@ from .odd.tools import (
     frame,
     icmp4,
     ip4,
+    ip6,
+    tcp,
 )
 
 CLONE_NEWNET = 0x40000000
@@ -163,7 +166,8 @@ class Kernel(Wired):
         self.opened += within(self.host, _open_ports)
 
     def ask(self, odd: Odd) -> list[Answer]:
-        """What it answers until it answers the sentinel that follows."""
+        """What it answers until it answers the sentinel that follows; it forgets
+        connections that it agreed to."""
         self.asked += 1
         rest = self.asked.to_bytes(4, "big")
         for one in odd.frames:
@@ -173,8 +177,28 @@ class Kernel(Wired):
         while True:
             answer = self.wire.recv(65536)
             if answer[30:34] == SENTINEL4 and answer[38:42] == rest:
-                return answers
+                break
             answers.append((0, answer))
+        for _, answer in answers:
+            if (reset := _reset(answer)) is not None:
+                self.wire.send(reset)
+        return answers
+
+
+def _reset(answer: bytes) -> bytes | None:
+    """What ends the connection that a SYN-ACK is of."""
+    if answer[12:14] == b"\x08\x00" and answer[23] == 6:
+        at, build = 14 + (answer[14] & 15) * 4, ip4
+        src, dst = answer[30:34], answer[26:30]
+    elif answer[12:14] == b"\x86\xdd" and answer[20] == 6:
+        at, build = 54, ip6
+        src, dst = answer[38:54], answer[22:38]
+    else:
+        return None
+    if answer[at + 13] & 0x12 != 0x12:
+        return None
+    sport, dport, _, ack = unpack_from("!HHII", answer, at)
+    return frame(build(tcp(dport, sport, 4, src, dst, seq=ack), 6, src, dst))
 
 
 def _packet_socket() -> socket.socket:
