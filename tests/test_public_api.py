@@ -16,7 +16,7 @@ PUBLIC: dict[str, str] = {
         SpaceFreed Stack StackClosed StackConfig Stalled UdpError UdpReceived
     """,
     "sansio_net.drivers": """
-        CaptureEnded Device LinkedDevice Loop MemoryDevice PcapReplayDevice
+        CaptureEnded Device LinkedDevice Loop MemoryDevice Offload PcapReplayDevice
         RawSocketDevice TapDevice Timer Trunk arrivals memory_pair run turn
     """,
     "sansio_net.testing": """

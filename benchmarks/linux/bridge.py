@@ -15,6 +15,7 @@ import time
 from dataclasses import asdict
 from typing import Any, Final
 
+from sansio_net.drivers.descriptor import Offload
 from sansio_net.drivers.rawsock import RawSocketDevice
 from sansio_net.packet import Packet
 from sansio_net.testing.link import Link
@@ -78,7 +79,9 @@ class Bridge:
     def __init__(self, names: tuple[str, str], link: Link) -> None:
         self.link = link
         self.link.trace = []
-        self.devices = tuple(RawSocketDevice(name) for name in names)
+        self.devices = tuple(
+            RawSocketDevice(name, offload=Offload.NONE) for name in names
+        )
         self.drops = Drops()
         self.latest = 0
         self.going = True

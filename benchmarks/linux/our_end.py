@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from sansio_net.drivers.descriptor import Offload
 from sansio_net.drivers.loop import Loop
 from sansio_net.drivers.rawsock import RawSocketDevice
 from sansio_net.entropy import Entropy
@@ -125,7 +126,7 @@ def main(
     trace: Trace = []
     seed = Entropy.of(time.time_ns()).bytes(32)
     stack = Stack(config, seed, trace=trace)
-    device = RawSocketDevice(interface)
+    device = RawSocketDevice(interface, offload=Offload.NONE)
     nic = stack.add_interface(
         addresses=[f"{ours}/24"], capabilities=device.capabilities
     )

@@ -23,6 +23,7 @@ from sansio_net.addresses import (
 )
 from sansio_net.drivers import (
     Device,
+    Offload,
     PcapReplayDevice,
     RawSocketDevice,
     TapDevice,
@@ -37,6 +38,7 @@ from sansio_net.stack.interface import Interface
 from .errors import UsageError
 
 ENVIRONMENT: Final = "SANSIO_NET_LINK"
+OFFLOAD: Final = "SANSIO_NET_OFFLOAD"
 FORMS: Final = "tap:NAME, tun:NAME, veth:IFNAME, fd:N[,tun|tap][,vnet] or pcap:FILE"
 VLAN: Final = ",vlan="
 
@@ -45,7 +47,8 @@ VLAN: Final = ",vlan="
 class LinkName:
     """A LINK as it was typed. `name` is the interface, the file, or the number.
 
-    vlans: the 802.1Q tags of its frames, outermost first.
+    vlans: the 802.1Q tags of its frames, outermost first. offload: what the kernel
+    does for us, and we for it.
     """
 
     text: str
@@ -53,6 +56,7 @@ class LinkName:
     name: str
     medium: Medium = Medium.ETHERNET
     vnet: bool = False
+    offload: Offload = Offload.FULL
     vlans: tuple[int, ...] = ()
 
     @property
@@ -67,10 +71,10 @@ def parse_link(text: str) -> LinkName:
     kind, colon, name = (untagged if comma else text).partition(":")
     if not colon or not name:
         raise ArgumentTypeError(f"not a link: {text!r}; use {FORMS}")
-    if kind in ("tap", "veth", "pcap"):
+    if kind == "pcap":
         link = LinkName(text, kind, name)
-    elif kind == "tun":
-        link = LinkName(text, kind, name, Medium.IP)
+    elif kind in ("tap", "tun", "veth"):
+        link = _parse_device(text, kind, name)
     elif kind == "fd":
         link = _parse_descriptor(text, name)
     else:
@@ -79,6 +83,21 @@ def parse_link(text: str) -> LinkName:
         if link.medium is Medium.IP:
             raise ArgumentTypeError(f"{text}: a TUN has no VLANs")
         link.vlans = parse_vlans(tags)
+    return link
+
+
+def _parse_device(text: str, kind: str, name: str) -> LinkName:
+    name, comma, word = name.partition(",")
+    medium = Medium.IP if kind == "tun" else Medium.ETHERNET
+    link = LinkName(text, kind, name, medium)
+    if not comma:
+        word = f"offload={os.environ.get(OFFLOAD, Offload.FULL.value)}"
+    key, _, value = word.partition("=")
+    levels = [level.value for level in Offload]
+    if key != "offload" or value not in levels:
+        said = "|".join(levels)
+        raise ArgumentTypeError(f"{text}: not an option: {word!r}; offload={said}")
+    link.offload = Offload(value)
     return link
 
 
@@ -337,7 +356,7 @@ def open_device(options: LinkOptions, mac: bytes, force: bool = False) -> Device
     """The device of a link. Raises DeviceError."""
     link = options.name
     if link.kind == "veth":
-        return RawSocketDevice(link.name, mac=mac, force=force)
+        return RawSocketDevice(link.name, mac=mac, force=force, offload=link.offload)
     if link.kind == "pcap":
         addresses = [pack_interface(text)[0] for text in options.addresses]
         mtu = options.mtu or 1500
@@ -345,7 +364,9 @@ def open_device(options: LinkOptions, mac: bytes, force: bool = False) -> Device
     if link.kind == "fd":
         mtu = options.mtu or 1500
         return TapDevice.from_fd(int(link.name), link.medium, link.vnet, mtu=mtu)
-    tap = TapDevice(link.name, medium=link.medium, mtu=options.mtu)
+    tap = TapDevice(
+        link.name, medium=link.medium, mtu=options.mtu, offload=link.offload
+    )
     try:
         for address in options.host_addresses:
             interface.add_address(tap.name, address)

@@ -1,5 +1,6 @@
 """Devices, and the loop that runs a stack on them: the only place that touches I/O."""
 
+from .descriptor import Offload
 from .loop import Device, Loop, Timer, arrivals, run, turn
 from .memory import LinkedDevice, MemoryDevice, memory_pair
 from .pcap_replay import CaptureEnded, PcapReplayDevice
@@ -13,6 +14,7 @@ __all__ = [
     "LinkedDevice",
     "Loop",
     "MemoryDevice",
+    "Offload",
     "PcapReplayDevice",
     "RawSocketDevice",
     "TapDevice",

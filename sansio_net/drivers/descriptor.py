@@ -10,6 +10,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Final
 
 from sansio_net.counters import Counters, DropReason
@@ -26,6 +27,9 @@ BATCH_BYTES: Final = 256 * 1024
 
 READ_SIZE: Final = 65_600
 """The largest super-segment with its Ethernet and virtio headers, and some."""
+
+GSO_MAX: Final = 65_535
+"""The longest super-segment that has a length an IP header can say."""
 
 JOIN_BELOW: Final = 2048
 """Up to here joining and `write` beats `writev`."""
@@ -53,6 +57,16 @@ GONE: Final = frozenset(
         errno.ECONNRESET,
     )
 )
+
+
+class Offload(Enum):
+    """What is left to the kernel of what is sent: nothing, checksums, or those and
+    the cutting of super-segments. A TAP's kernel leaves us as much of what it sends.
+    """
+
+    NONE = "none"
+    CHECKSUM = "checksum"
+    FULL = "full"
 
 
 def keep_buffers_warm() -> None:

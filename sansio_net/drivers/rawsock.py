@@ -23,12 +23,13 @@ from . import interface
 from .descriptor import (
     BATCH_BYTES,
     GONE,
+    GSO_MAX,
     READ_SIZE,
     Input,
+    Offload,
     Output,
     keep_buffers_warm,
 )
-from .tap import GSO_MAX
 
 _ETH_P_ALL: Final = 3
 _SOL_PACKET: Final = 263
@@ -64,10 +65,10 @@ class RawSocketDevice:
     beside us. Such an interface is refused with the line that cures it, unless `force`.
     Nothing of it is changed but for promiscuous mode, which ends with us.
 
-    `offload`: leave checksums and cutting of what we send to the kernel, as well; what
-    comes in may carry either at any time. `vnet=False` does without virtio headers,
-    as the driver does by itself where the kernel has none. `qdisc_bypass`: do not
-    queue, drop.
+    `offload`: what of sending is left to the kernel; what comes in may lack checksums
+    and be super-segments at any time. `vnet=False` does without virtio headers and so
+    without offload, as the driver does by itself where the kernel has none.
+    `qdisc_bypass`: do not queue, drop.
 
     Raises DeviceError with one clear line.
     """
@@ -89,10 +90,11 @@ class RawSocketDevice:
         *,
         mac: bytes | None = None,
         force: bool = False,
-        offload: bool = False,
+        offload: Offload = Offload.FULL,
         vnet: bool = True,
         qdisc_bypass: bool = False,
     ) -> None:
+        offload = Offload(offload)
         self.name = interface.check_name(name)
         self._socket = sock = _open(name)
         try:
@@ -102,15 +104,14 @@ class RawSocketDevice:
                 raise DeviceError(f"{name} is down; run: ip link set {name} up")
             if not force:
                 _check_mute(sock, name, mac or b"")
-            self._set_options(vnet or offload, qdisc_bypass)
+            self._set_options(vnet, qdisc_bypass)
             _bind(sock, name)
             mtu = interface.mtu(sock, name)
         except BaseException:
             sock.close()
             raise
-        if offload and not self._vnet_size:
-            sock.close()
-            raise DeviceError("this kernel has no virtio headers on packet sockets")
+        if not self._vnet_size:
+            offload = Offload.NONE
         keep_buffers_warm()
         self._input = Input()
         self._output = Output(
@@ -118,11 +119,13 @@ class RawSocketDevice:
             name,
             self._carries,
             vnet_size=self._vnet_size,
-            offload=offload,
+            offload=offload is not Offload.NONE,
         )
         self._output.doubt()  # the other end of the cable may be down
         self.capabilities = Capabilities(
-            mtu=mtu, checksum=offload, gso_max=GSO_MAX if offload else 0
+            mtu=mtu,
+            checksum=offload is not Offload.NONE,
+            gso_max=GSO_MAX if offload is Offload.FULL else 0,
         )
 
     def _set_options(self, vnet: bool, qdisc_bypass: bool) -> None:

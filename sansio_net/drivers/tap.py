@@ -24,17 +24,16 @@ from . import interface
 from .descriptor import (
     BATCH_BYTES,
     GONE,
+    GSO_MAX,
     READ_SIZE,
     Input,
+    Offload,
     Output,
     keep_buffers_warm,
 )
 
 CARRIER_TIMEOUT: Final = 5 * SECOND
 """How long a device may take until its link carries."""
-
-GSO_MAX: Final = 65_535
-"""The longest super-segment that has a length an IP header can say."""
 
 _TUNSETOFFLOAD: Final = 0x400454D0
 _TUNGETIFF: Final = 0x800454D2
@@ -47,13 +46,17 @@ _IFF_NO_PI: Final = 0x1000
 _IFF_VNET_HDR: Final = 0x4000
 
 _CSUM, _TSO4, _TSO6, _ECN, _USO4, _USO6 = 1, 2, 4, 8, 0x20, 0x40
-_OFFLOADS: Final = (
-    _CSUM | _TSO4 | _TSO6 | _ECN | _USO4 | _USO6,
-    _CSUM | _TSO4 | _TSO6 | _ECN,
-    _CSUM | _TSO4 | _TSO6,
-    _CSUM,
-    0,
-)
+_OFFLOADS: Final = {
+    Offload.FULL: (
+        _CSUM | _TSO4 | _TSO6 | _ECN | _USO4 | _USO6,
+        _CSUM | _TSO4 | _TSO6 | _ECN,
+        _CSUM | _TSO4 | _TSO6,
+        _CSUM,
+        0,
+    ),
+    Offload.CHECKSUM: (_CSUM, 0),
+    Offload.NONE: (0,),
+}
 """What the host may leave to us, from all of it to what every kernel has."""
 
 
@@ -66,8 +69,8 @@ class TapDevice:
 
     One that exists is attached to and left behind on close; else it is made and goes
     with us. It is set up; its MTU and the host side's address change only if given.
-    `vnet`: exchange offload metadata with the kernel (virtio_net_hdr), so that
-    checksums stay undone and super-segments whole, both ways.
+    `offload`: exchange metadata with the kernel (virtio_net_hdr), so that checksums
+    stay undone and super-segments whole, both ways; a kernel without it does without.
 
     Raises DeviceError with one clear line, MissingExtraError without python-pytun.
     """
@@ -86,20 +89,23 @@ class TapDevice:
         name: str,
         *,
         medium: Medium = Medium.ETHERNET,
-        vnet: bool = False,
+        offload: Offload = Offload.FULL,
         mtu: int | None = None,
         host_address: str | None = None,
         carrier_timeout: int = CARRIER_TIMEOUT,
     ) -> None:
+        offload = Offload(offload)
         interface.check_name(name)
-        fd, self.name, owner = _create(name, medium, vnet)
+        fd, self.name, owner, vnet = _create(name, medium, offload)
+        if not vnet:
+            offload = Offload.NONE
         try:
             with interface.control_socket() as sock:
                 if mtu is not None:
                     interface.set_mtu(sock, self.name, mtu)
                 size = interface.mtu(sock, self.name)
-                self._adopt(fd, owner, medium, vnet, size)
-                _set_offload(fd, vnet)
+                self._adopt(fd, owner, medium, offload, size)
+                _set_offload(fd, offload)
                 interface.set_up(sock, self.name)
                 if host_address is not None:
                     interface.add_address(self.name, host_address)
@@ -128,12 +134,14 @@ class TapDevice:
         except OSError as error:
             raise DeviceError(f"fd:{fd}: {error.strerror}") from error
         device.name = _check_kind(fd, medium, vnet)
-        device._adopt(fd, _Descriptor(fd), medium, vnet, mtu)
+        offload = Offload.FULL if vnet else Offload.NONE
+        device._adopt(fd, _Descriptor(fd), medium, offload, mtu)
         return device
 
     def _adopt(
-        self, fd: int, owner: _Owner, medium: Medium, vnet: bool, mtu: int
+        self, fd: int, owner: _Owner, medium: Medium, offload: Offload, mtu: int
     ) -> None:
+        vnet = offload is not Offload.NONE
         os.set_inheritable(fd, False)
         os.set_blocking(fd, False)
         keep_buffers_warm()
@@ -144,7 +152,10 @@ class TapDevice:
             fd, self.name, self._carries, vnet_size=self._vnet_size, offload=vnet
         )
         self.capabilities = Capabilities(
-            mtu=mtu, medium=medium, checksum=vnet, gso_max=GSO_MAX if vnet else 0
+            mtu=mtu,
+            medium=medium,
+            checksum=vnet,
+            gso_max=GSO_MAX if offload is Offload.FULL else 0,
         )
 
     def __repr__(self) -> str:
@@ -240,21 +251,36 @@ class _Descriptor:
             os.close(fd)
 
 
-def _create(name: str, medium: Medium, vnet: bool) -> tuple[int, str, _Owner]:
+def _create(
+    name: str, medium: Medium, offload: Offload
+) -> tuple[int, str, _Owner, bool]:
+    """Descriptor, name, owner, and whether frames have virtio headers."""
     try:
         import pytun
     except ImportError:
         raise MissingExtraError(
             'TAP and TUN need python-pytun: pip install "sansio_net[tap]"'
         ) from None
-    kind = pytun.IFF_TAP if medium is Medium.ETHERNET else pytun.IFF_TUN
-    flags = kind | pytun.IFF_NO_PI | (pytun.IFF_VNET_HDR if vnet else 0)
+    flags = pytun.IFF_TAP if medium is Medium.ETHERNET else pytun.IFF_TUN
+    flags |= pytun.IFF_NO_PI
+    vnet = pytun.IFF_VNET_HDR if offload is not Offload.NONE else 0
     try:
-        device = pytun.TunTapDevice(name=name, flags=flags)
+        try:
+            device = pytun.TunTapDevice(name=name, flags=flags | vnet)
+        except OSError as error:
+            if not vnet or _number(error) != errno.EINVAL:
+                raise
+            vnet = 0  # an old kernel, or no such device: the next error tells
+            device = pytun.TunTapDevice(name=name, flags=flags)
     except OSError as error:
         word = "tap" if medium is Medium.ETHERNET else "tun"
         raise DeviceError(_open_failure(word, name, error)) from error
-    return device.fileno(), device.name, device
+    return device.fileno(), device.name, device, bool(vnet)
+
+
+def _number(error: OSError) -> int:
+    """pytun's error carries errno as its first argument only."""
+    return error.errno or (error.args[0] if error.args else 0)
 
 
 def _open_failure(word: str, name: str, error: OSError) -> str:
@@ -267,9 +293,7 @@ def _open_failure(word: str, name: str, error: OSError) -> str:
         errno.EBUSY: f"{name} is in use by another program",
         errno.EINVAL: f"{name} exists and is no {word} device",
     }
-    # pytun's error carries errno as its first argument only
-    code = error.errno or (error.args[0] if error.args else 0)
-    reason = reasons.get(code) or error.strerror or str(error)
+    reason = reasons.get(_number(error)) or error.strerror or str(error)
     return f"cannot open {word}:{name}: {reason}"
 
 
@@ -305,11 +329,11 @@ def _header_size(fd: int) -> int:
     return int(size)
 
 
-def _set_offload(fd: int, vnet: bool) -> None:
+def _set_offload(fd: int, offload: Offload) -> None:
     """Say what the host may leave to us; whoever had the device before us is undone."""
     import fcntl
 
-    for mask in _OFFLOADS if vnet else (0,):
+    for mask in _OFFLOADS[offload]:
         try:
             fcntl.ioctl(fd, _TUNSETOFFLOAD, mask)
             return

@@ -16,6 +16,7 @@ from sansio_net.cli.links import (
     parse_address,
     parse_link,
 )
+from sansio_net.drivers import Offload
 from sansio_net.packet import Medium
 from sansio_net.stack import Stack
 
@@ -46,6 +47,16 @@ def test_the_forms_of_a_link(
     link = parse_link(text)
     assert (link.kind, link.name, link.medium, link.vnet) == (kind, name, medium, vnet)
     assert link.text == text
+
+
+def test_offload_is_part_of_the_link() -> None:
+    assert parse_link("tap:t").offload is Offload.FULL
+    link = parse_link("veth:v,offload=checksum,vlan=7")
+    assert (link.name, link.offload, link.vlans) == ("v", Offload.CHECKSUM, (7,))
+    assert parse_link("tun:t,offload=none").offload is Offload.NONE
+    for text in ("tap:t,offload=half", "tap:t,vnet", "veth:v,"):
+        with pytest.raises(ArgumentTypeError, match=r"offload=none\|checksum\|full"):
+            parse_link(text)
 
 
 def test_a_vlan_is_part_of_the_link() -> None:

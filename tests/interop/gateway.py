@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from sansio_net.drivers.descriptor import Offload
 from sansio_net.drivers.loop import Loop
 from sansio_net.drivers.rawsock import RawSocketDevice
 from sansio_net.drivers.tap import TapDevice
@@ -35,11 +36,11 @@ class Link(argparse.Action):
     ) -> None:
         links = namespace.links
         if option_string == "--link":
-            links.append({"name": values, "addresses": [], "offload": False})
+            links.append({"name": values, "addresses": [], "offload": "none"})
         elif option_string == "-a":
             links[-1]["addresses"].append(values)
         else:
-            links[-1]["offload"] = True
+            links[-1]["offload"] = "full"
 
 
 def serve(stack: Stack, devices: dict[Interface, TapDevice | RawSocketDevice]) -> None:
@@ -70,9 +71,9 @@ def main(argv: list[str]) -> int:
         kind, _, name = link["name"].partition(":")
         device: TapDevice | RawSocketDevice
         if kind == "tap":
-            device = TapDevice(name, vnet=link["offload"])
+            device = TapDevice(name, offload=Offload(link["offload"]))
         else:
-            device = RawSocketDevice(name, offload=link["offload"])
+            device = RawSocketDevice(name, offload=Offload(link["offload"]))
         nic = stack.add_interface(
             name,
             addresses=link["addresses"],

@@ -15,6 +15,7 @@ import sys
 from typing import Any
 
 from sansio_net.addresses import format_ip, pack_mac
+from sansio_net.drivers.descriptor import Offload
 from sansio_net.drivers.loop import Device, Loop
 from sansio_net.drivers.rawsock import RawSocketDevice
 from sansio_net.drivers.tap import TapDevice
@@ -67,7 +68,9 @@ class Node:
         self.args = args
         kind, _, name = args.link.partition(":")
         self.device: Device = (
-            RawSocketDevice(name, mac=args.mac) if kind == "veth" else TapDevice(name)
+            RawSocketDevice(name, mac=args.mac, offload=Offload.NONE)
+            if kind == "veth"
+            else TapDevice(name, offload=Offload.NONE)
         )
         self.stack = Stack(config_of(args.set), Entropy.of(args.seed).bytes(32))
         self.nic = self.stack.add_interface(

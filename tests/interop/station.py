@@ -20,6 +20,7 @@ from typing import Any
 from sansio_net.addresses import pack_mac
 from sansio_net.capture import Recording, replay
 from sansio_net.cli.tables import info_row
+from sansio_net.drivers.descriptor import Offload
 from sansio_net.drivers.loop import Device, Loop
 from sansio_net.drivers.memory import LinkedDevice
 from sansio_net.drivers.rawsock import RawSocketDevice
@@ -203,7 +204,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("-g", "--gateway")
     made.add_argument("--port", type=int, default=8888, help="0: every port")
     made.add_argument("--vlan", default="", help="7, or 100.7")
-    made.add_argument("--offload", action="store_true", help="super-segments")
+    made.add_argument("--offload", default="none", help="none, checksum, full; or bare")
     made.add_argument("--transparent", action="store_true", help="every address")
     made.add_argument("--peer")
     made.add_argument("--size", type=int, default=0)
@@ -223,14 +224,16 @@ def parser() -> argparse.ArgumentParser:
 
 def open_device(args: argparse.Namespace) -> Device:
     kind, _, name = args.link.partition(":")
+    bare = args.offload == "bare"
+    offload = Offload.NONE if bare else Offload(args.offload)
     device: Device
     if kind == "veth":
         mac = pack_mac(args.mac) if args.mac else None
-        device = RawSocketDevice(name, mac=mac, offload=args.offload)
+        device = RawSocketDevice(name, mac=mac, offload=offload, vnet=not bare)
     else:
         medium = Medium.ETHERNET if kind == "tap" else Medium.IP
-        host, vnet = args.host_address, args.offload
-        device = TapDevice(name, medium=medium, vnet=vnet, host_address=host)
+        host = args.host_address
+        device = TapDevice(name, medium=medium, offload=offload, host_address=host)
     if args.conditions:
         conditions = dict(part.split("=") for part in args.conditions.split(","))
         link = Link(args.seed, medium=device.capabilities.medium, **conditions)

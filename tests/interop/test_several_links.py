@@ -184,7 +184,7 @@ def test_a_kernel_host_on_a_vlan(lab: Lab, vlans: tuple[int, ...]) -> None:
 def test_super_segments_with_tags(lab: Lab, kind: str, vlans: tuple[int, ...]) -> None:
     """The kernel cuts what we send, and hands over what it has not cut."""
     ours = lab.host("ours")
-    words = ["--vlan", ".".join(map(str, vlans)), "--offload", "--mac", MAC]
+    words = ["--vlan", ".".join(map(str, vlans)), "--offload", "full", "--mac", MAC]
     if kind == "veth":
         host = vlan_host(lab, ours, "wire", *vlans)
         words += ["--link", "veth:wire"]

@@ -20,6 +20,16 @@ SIZE = 10_000_000
 SHA256 = hashlib.sha256(pattern(SIZE)).hexdigest()
 TARGET = f"{OUR_IP}:8888"
 LOSSY = ["--conditions", "loss=1%"]
+WORSE = ["--conditions", "loss=1%,reordering=1%,reordering_delay=2ms"]
+WAYS = {
+    "clean": ["--offload", "full"],
+    "lossy": [*WORSE, "--offload", "full"],
+    "lossy, sums": [*WORSE, "--offload", "checksum"],
+    "lossy, plain": [*WORSE, "--offload", "none"],
+    # what came over a veth is vouched for, but was never summed: metadata must stay
+    "lossy, bare": [WORSE[0], WORSE[1] + ",offload=1", "--offload", "bare"],
+}
+"""Options of the station: what its link does, and what is left to the kernel."""
 
 
 @pytest.fixture
@@ -29,10 +39,9 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(params=["clean", "lossy"])
+@pytest.fixture(params=WAYS)
 def loss(request: pytest.FixtureRequest) -> list[str]:
-    """Options of the station: nothing, or 1 % loss each way."""
-    return [] if request.param == "clean" else LOSSY
+    return WAYS[request.param]
 
 
 def assert_received(station: Process) -> None:
