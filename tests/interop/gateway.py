@@ -21,7 +21,7 @@ from sansio_net.drivers.loop import Loop
 from sansio_net.drivers.rawsock import RawSocketDevice
 from sansio_net.drivers.tap import TapDevice
 from sansio_net.entropy import Entropy
-from sansio_net.stack import Interface, Stack, StackConfig
+from sansio_net.stack import Event, Interface, LinkUp, Stack, StackConfig
 
 
 class Link(argparse.Action):
@@ -44,13 +44,26 @@ class Link(argparse.Action):
 
 
 def serve(stack: Stack, devices: dict[Interface, TapDevice | RawSocketDevice]) -> None:
-    """Until Ctrl-C; `ready` once it is there."""
+    """Until Ctrl-C; `ready` once every cable carries, which may take a second."""
+    waiting = True
+
+    def ready(now: int) -> None:
+        nonlocal waiting
+        if waiting and all(nic.has_carrier for nic in devices):
+            waiting = False
+            print("ready", flush=True)
+
+    def on(events: list[Event], now: int) -> None:
+        if any(isinstance(event, LinkUp) for event in events):
+            ready(now)
+
     with Loop(stack, devices, time.monotonic_ns) as loop:
         signal.signal(signal.SIGINT, lambda *_: loop.stop())
         for nic in devices:
             print(nic.name, *nic.addresses)
-        loop.call_at(0, lambda now: print("ready", flush=True))
-        loop.run(lambda events, now: None)
+        # after the first turn the devices have been asked for their carriers
+        loop.call_at(0, lambda now: loop.call_at(now + 1, ready))
+        loop.run(on)
 
 
 def main(argv: list[str]) -> int:

@@ -51,7 +51,7 @@ def test_the_example_on_a_tun(lab: Lab) -> None:
     for net in NETS:
         family = "ipv6" if ":" in net else "ip"
         assert capture.frames(f"{family}.src == {net}", "frame.number")
-    capture.assert_clean("ip.src == 198.51.100.0/24 || ipv6.src == 2001:db8::/32")
+    assert not capture.frames("_ws.malformed")  # the sums are left to the kernel
 
 
 def test_on_a_tap_by_a_route(lab: Lab) -> None:

@@ -311,7 +311,7 @@ def test_a_redirect_is_believed(lab: Lab, family: str) -> None:
     left.ip(f"route add 2001:db8::/32 via {ours.partition('/')[0]} dev eth0")
     far = "192.0.2.1" if family == "4" else "2001:db8::1"
     said = left.run("ping", f"-{family}", "-c", "3", "-i", "0.3", "-w", "10", far)
-    assert "3 received" in said
+    assert " 0% packet loss" in said  # the first may take a second, and be four
     route = left.run("ip", f"-{family}", "route", "get", far)
     assert f"via {'10.1.0.3' if family == '4' else local}" in route, route
     router.stop()
