@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from sansio_net.addresses import pack_ip
 from sansio_net.errors import LimitError, SansioNetError
 from sansio_net.protocols.tcp import Connection, Listener
 from sansio_net.protocols.udp import UdpSocket
@@ -33,6 +32,7 @@ from .links import add_link_options, check_link_options
 from .ping import parse_seconds
 from .session import Session
 from .streams import Input, Output
+from .target import Readiness, bare_ip
 from .up import parse_port
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def command(args: Namespace) -> int:
     try:
         port = parse_port(args.target[-1])
         if host:
-            pack_ip(host.partition("%")[0])  # the stack knows zones
+            bare_ip(host)  # the stack knows zones
     except ArgumentTypeError as error:
         raise UsageError(str(error)) from None
     except ValueError:
@@ -135,11 +135,36 @@ class Idle:
 
 
 class Peer:
-    """What both kinds share: the streams, -w, and signals."""
+    """What both kinds share: the streams, -w, and signals.
 
-    def __init__(self, session: Session) -> None:
+    host: "" for whoever comes. With one, `_open` is called once our addresses of its
+    family can be used.
+    """
+
+    def __init__(self, session: Session, host: str) -> None:
         self.session = session
         self.idle = Idle(session)
+        self._ready: Readiness | None = None
+        if host:
+            self._ready = Readiness(session, len(bare_ip(host)), self._ready_to_open)
+
+    def __call__(self, events: Sequence[Event], now: int) -> None:
+        if self._ready is not None:
+            self._ready(events, now)
+
+    def _ready_to_open(self, now: int) -> None:
+        self._ready = None
+        try:
+            self._open()
+        except SansioNetError as error:
+            self._no_way(error)
+
+    def _open(self) -> None:
+        """Raises SansioNetError."""
+        raise NotImplementedError
+
+    def _no_way(self, error: SansioNetError) -> None:
+        raise NotImplementedError
 
     def start(self, session: Session) -> None:
         session.loop.call_at(0, self._begin)
@@ -169,7 +194,8 @@ class Stream(Peer):
     """
 
     def __init__(self, session: Session, host: str, port: int) -> None:
-        super().__init__(session)
+        super().__init__(session, host)
+        self._to = host, port
         self._conn: Connection | None = None
         self._listener: Listener | None = None
         self._held: memoryview | None = None
@@ -177,19 +203,24 @@ class Stream(Peer):
         self._closed = False
         self._status = OK
         self.idle.what = f"connect to {host} port {port} (tcp) failed"
-        stack = session.stack
-        if host:
-            self._conn = stack.tcp_connect((host, port))
-        else:
+        if not host:
             self.idle.what = f"nobody connected to port {port} (tcp)"
-            self._listener = stack.tcp_listen(("", port), backlog=1)
+            self._listener = session.stack.tcp_listen(("", port), backlog=1)
         self._input = Input(session.loop, 0, self._typed)
         self._output = Output(session.loop, 1, self._read, self._written, self._broken)
 
     def unsent(self) -> int:
         return self._conn.unsent if self._conn is not None else 0
 
+    def _open(self) -> None:
+        self._conn = self.session.stack.tcp_connect(self._to)
+
+    def _no_way(self, error: SansioNetError) -> None:
+        self._lost(error)
+        self._maybe_over()
+
     def __call__(self, events: Sequence[Event], now: int) -> None:
+        super().__call__(events, now)
         for event in events:
             if isinstance(event, Accepted):
                 self._accepted(event.conn)
@@ -314,25 +345,26 @@ class Datagrams(Peer):
     """
 
     def __init__(self, session: Session, host: str, port: int) -> None:
-        super().__init__(session)
+        super().__init__(session, host)
         self._peer: tuple[str, int] | None = (host, port) if host else None
         self._waiting: deque[bytes] = deque()
         self._held: bytes | None = None
-        self._sock: UdpSocket = (
-            session.stack.udp_bind(("", 0), peer=(host, port))
-            if host
-            else session.stack.udp_bind(("", port))
-        )
+        self._sock: UdpSocket | None = None
+        if not host:
+            self._sock = session.stack.udp_bind(("", port))
         self.idle.is_connected = True
         self._input = Input(session.loop, 0, self._typed, DATAGRAM_SIZE)
         self._output = Output(session.loop, 1, self._read, self._written, self._broken)
 
-    def start(self, session: Session) -> None:
-        super().start(session)
-        if self._peer is not None:
-            self._input.resume()
+    def _open(self) -> None:
+        self._sock = self.session.stack.udp_bind(("", 0), peer=self._peer)
+        self._input.resume()
+
+    def _no_way(self, error: SansioNetError) -> None:
+        self._failed(error)
 
     def __call__(self, events: Sequence[Event], now: int) -> None:
+        super().__call__(events, now)
         for event in events:
             if isinstance(event, UdpReceived):
                 self.idle.touch(now)
@@ -351,6 +383,7 @@ class Datagrams(Peer):
 
     def _send(self, data: bytes) -> None:
         assert self._peer is not None
+        assert self._sock is not None
         try:
             self._sock.send_to(data, self._peer)
         except LimitError:
@@ -368,7 +401,7 @@ class Datagrams(Peer):
 
     def _read(self, limit: int) -> bytes:
         """The next datagram, in pieces that the output takes."""
-        while not self._waiting and not self.session.finishing:
+        while self._sock and not self._waiting and not self.session.finishing:
             try:
                 datagram = self._sock.receive()
             except SansioNetError:

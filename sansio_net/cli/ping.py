@@ -214,7 +214,7 @@ class Ping:
         self._echo = session.stack.echo_open(target.nic)
         self._ear = open_ear(session.stack, self._is_ipv6, target.nic)
         self._own = ""
-        self._ready = Readiness(session, target, self._begin)
+        self._ready = Readiness(session, len(target.packed), self._begin)
         self._failed: set[int] = set()  # membership only
         self._sent_at: dict[int, int] = {}  # by sequence number, on the wire
         self._answered: set[int] = set()  # membership only

@@ -86,14 +86,14 @@ def find_target(session: Session) -> Target:
 
 class Readiness:
     """Calls once: as soon as the links have a carrier and all our addresses of the
-    target's family are known to be ours alone (RFC 4862 5.4).
+    target's family, of `size` bytes, are known to be ours alone (RFC 4862 5.4).
     """
 
     def __init__(
-        self, session: Session, target: Target, ready: Callable[[int], None]
+        self, session: Session, size: int, ready: Callable[[int], None]
     ) -> None:
         self._session = session
-        self._size = len(target.packed)
+        self._size = size
         self._ready: Callable[[int], None] | None = ready
         session.loop.call_at(0, self._first_turn)
 

@@ -239,7 +239,7 @@ class Tracing:
         self._probes: Probes | None = None
         self._timer: Timer | None = None
         self._own = ""
-        self._ready = Readiness(session, target, self._begin)
+        self._ready = Readiness(session, len(target.packed), self._begin)
 
     def start(self, session: Session) -> None:
         """It begins when there is an address to send from."""

@@ -166,7 +166,11 @@ def test_udp_refused(wire: Wire) -> None:
         (["-l", B, "80"], 2, "sansio-net: nc takes HOST PORT, or -l PORT"),
         ([B, "0"], 2, "sansio-net: not a port: '0'"),
         ([B, "65536"], 2, "sansio-net: not a port: '65536'"),
-        (["192.0.2.1", "80"], 1, "nc: Network is unreachable"),
+        (
+            ["192.0.2.1", "80"],
+            1,
+            "nc: connect to 192.0.2.1 port 80 (tcp) failed: Network is unreachable",
+        ),
     ],
 )
 def test_a_bad_target(wire: Wire, argv: list[str], status: int, message: str) -> None:

@@ -42,6 +42,22 @@ def test_tcp_from_the_kernel(seat6: Seat) -> None:
     assert said == "hello over six\n"
 
 
+@pytest.mark.parametrize("kind", ["-l", "-lu"])
+def test_our_nc_waits_for_its_address(lab: Lab, kind: str) -> None:
+    """It is typed before duplicate detection ends (RFC 4862 5.4)."""
+    seat = original_seat(lab)
+    seat.host.ip(f"address add {HOST6}/64 dev {seat.interface} nodad")
+    server = seat.host.start("nc.openbsd", "-6", kind, "8888")
+    seat.host.listening(8888, "-lt" if kind == "-l" else "-lu")
+    udp = ["-u"] if kind == "-lu" else []
+    link = [*seat.link, "-a", f"{OUR6}/64"]
+    client = seat.ours.sansio("nc", *udp, *link, HOST6, "8888")
+    client.write(b"hello over six\n")
+    server.expect(b"hello over six\n")
+    server.write(b"and back\n")
+    client.expect(b"and back\n")
+
+
 # link-local addresses, on a veth and on a TAP: as the kernel's programs name them
 
 HOST_LL, OUR_LL = "fe80::77:1", "fe80::77:2"
