@@ -693,3 +693,15 @@ def test_an_error_leaves_by_an_interface_without_an_address() -> None:
     at.stack.add_route("10.0.0.0/24", nic=at.nics[0])
     (answer,), *_ = at.send(0, datagram(*FOUR, ttl=1))
     assert error(on_wire([answer])[0])[0] == "10.1.0.1"
+
+
+@FAMILIES
+def test_errors_are_limited(ends: tuple[str, str]) -> None:
+    """By sender, as those of a host (RFC 1812 4.3.2.8, RFC 4443 2.4 (f))."""
+    at = Crossroads()
+    sent = 0
+    for _ in range(50):
+        sent += len(at.send(0, datagram(*ends, ttl=1))[0])
+    assert sent == 6
+    assert at.dropped("ttl_exceeded") == 50
+    assert at.dropped("icmp_rate_limited") == 44
