@@ -33,7 +33,8 @@ def settle(packet: Packet) -> None:
     data = packet.head
     if packet.csum == CSUM_PARTIAL:
         place = packet.csum_start + packet.csum_offset
-        if packet.csum_start < ipv4.HEADER_SIZE or place + 2 > len(data):
+        least = ipv4.HEADER_SIZE if data[0] >> 4 == 4 else ipv6.HEADER_SIZE
+        if packet.csum_start < least or place + 2 > len(data):
             raise MalformedError("the checksum field lies beyond the packet")
         return
     found = _transport(data)

@@ -80,7 +80,8 @@ def _cut(packet: Packet) -> list[bytes]:
         raise TruncatedError("IP header cut short")
     transport, protocol = _transport(packet, data, network, v4)
     minimum = tcp.HEADER_SIZE if protocol == ipv4.PROTO_TCP else udp.HEADER_SIZE
-    if transport < network + ipv4.HEADER_SIZE or len(data) < transport + minimum:
+    least = ipv4.HEADER_SIZE if v4 else ipv6.HEADER_SIZE
+    if transport < network + least or len(data) < transport + minimum:
         raise TruncatedError("transport header cut short")
     size = minimum
     if protocol == ipv4.PROTO_TCP:

@@ -557,6 +557,10 @@ def test_metadata_that_lies_is_dropped() -> None:
             tcp[:20] + bytes(3020), gso_size=1000, csum=CSUM_PARTIAL, csum_start=3030
         ),
     ]
+    six = datagram(*SIX, bytes(3000))
+    lies.append(
+        Packet(six, gso_size=900, csum=CSUM_PARTIAL, csum_start=20, csum_offset=6)
+    )
     for n, lie in enumerate(lies, 1):
         assert at.send(0, lie) == [[], [], []]
         assert at.dropped("device_metadata") == n

@@ -171,6 +171,8 @@ def test_padding_is_not_payload() -> None:
         Packet(build_ipv4(A, B, 6, 20) + bytes(20), gso_size=5),
         Packet(build_ipv4(A, B, 1, 20) + bytes(20), (), 0, 5, CSUM_PARTIAL, 20, 2),
         Packet(build_ipv4(A, B, 6, 20) + bytes(10), gso_size=5),
+        # the transport header within IPv6's
+        Packet(b"\x60" + bytes(79), (), 0, 5, CSUM_PARTIAL, 20, 6),
         Packet(build_ipv4(A, B, 6, 4) + tcp.build_tcp(1, 2, 3, 4, 0, 5), gso_size=5),
     ],
 )
