@@ -80,7 +80,7 @@ def test_files_named_exist(name: str) -> None:
 
 def test_every_option_of_the_command_line_is_described() -> None:
     text = (ROOT / "docs/cli.md").read_text()
-    for command in (["up"], ["ping"], ["nc"], ["ss"], ["demo"]):
+    for command in (["up"], ["ping"], ["traceroute"], ["nc"], ["ss"], ["demo"]):
         done = subprocess.run(
             [sys.executable, "-m", "sansio_net", *command, "--help"],
             cwd=ROOT,

@@ -82,7 +82,7 @@ def test_a_flood_of_routers_and_prefixes() -> None:
     assert len(told.servers) <= config.max_dns
     assert len(told.search) <= config.max_dns
     assert weight(street.stack) - before < MIB
-    for name in ("routes", "addresses"):
+    for name in ("routes", "addresses", "resolvers"):
         assert street.count(f"slaac.{name}_refused") > 0
     street.wait(3 * HOUR)
     assert [route for route in street.stack.routes if route.metric] == []

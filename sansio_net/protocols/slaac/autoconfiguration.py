@@ -17,7 +17,7 @@ are router solicitations. What routers said is told as events:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from sansio_net.addresses import is_link_local, is_multicast
 from sansio_net.counters import Counters, DropReason
@@ -50,6 +50,7 @@ _NEWS: Final = 1
 _ORDER: Final = {ndp.HIGH: 1, ndp.MEDIUM: 0, ndp.LOW: -1}
 
 RouteKey: TypeAlias = tuple[bytes, int, bytes]  # prefix, length, via
+Name = TypeVar("Name", bytes, str)
 
 
 class Autoconfiguration:
@@ -295,12 +296,25 @@ class Autoconfiguration:
         changed = False
         for dns in message.dns_servers:
             for server in dns.servers:
-                changed |= _hold(self._dns, server, dns.lifetime, now)
+                changed |= self._hold(self._dns, server, dns.lifetime, now)
         for search in message.dns_search:
             for domain in search.domains:
-                changed |= _hold(self._search, domain, search.lifetime, now)
+                changed |= self._hold(self._search, domain, search.lifetime, now)
         if changed:
             self._tell_dns()
+
+    def _hold(
+        self, table: Lifetimes[Name, None], key: Name, lifetime: int, now: int
+    ) -> bool:
+        """Renew or end; did the list change?"""
+        was = key in table
+        if not lifetime:
+            table.drop(key)
+            return was
+        if not table.put(key, None, until(lifetime, now)):
+            self._counters.count("slaac.resolvers_refused")
+            return False
+        return not was
 
     def _tell_dns(self) -> None:
         servers, search = tuple(self._dns.names()), tuple(self._search.names())
@@ -387,17 +401,3 @@ class Autoconfiguration:
 def _may_be_told(prefix: bytes) -> bool:
     """Groups are no hosts, and what is link-local is on the link (RFC 4861 6.3.4)."""
     return not (is_link_local(prefix) or is_multicast(prefix))
-
-
-def _hold(
-    table: Lifetimes[bytes, None] | Lifetimes[str, None],
-    key: bytes | str,
-    lifetime: int,
-    now: int,
-) -> bool:
-    """Renew or end; did the list change?"""
-    was = key in table  # type: ignore[operator]
-    if not lifetime:
-        table.drop(key)  # type: ignore[arg-type]
-        return was
-    return table.put(key, None, until(lifetime, now)) and not was  # type: ignore[arg-type]
