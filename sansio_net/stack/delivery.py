@@ -26,7 +26,7 @@ from .hops import redirect
 from .transparent import is_foreign, speaks_as
 
 if TYPE_CHECKING:
-    pass
+    from sansio_net.protocols.udp import UdpSocket
 
 
 def segment_without_connection(
@@ -100,15 +100,26 @@ def _answer(arrival: Arrival, packet: Packet | str | None, now: int) -> None:
 
 
 def datagram_arrives(
-    arrival: Arrival, data: bytes, sport: int, dport: int, now: int
+    arrival: Arrival,
+    data: bytes,
+    sport: int,
+    dport: int,
+    now: int,
+    known: UdpSocket | None = None,
 ) -> None:
-    """To the socket whose binding fits best, to all of them for a group (RFC 768)."""
+    """To the socket whose binding fits best, to all of them for a group (RFC 768).
+
+    known: the one, where that was found out before.
+    """
     nic = arrival.nic
     src, dst = arrival.src, arrival.dst
-    foreign = is_foreign(arrival)
-    sockets = nic.stack.socket_table.udp_for(
-        src, sport, dst, dport, nic, arrival.group, foreign
-    )
+    if known is not None:
+        sockets = [known]
+    else:
+        table, foreign = nic.stack.socket_table, is_foreign(arrival)
+        sockets = table.udp_for(src, sport, dst, dport, nic, arrival.group, foreign)
+        if len(sockets) == 1 and not arrival.group:
+            nic.known.note_flow(arrival, sport, dport, sockets[0])
     for socket in sockets:
         socket.datagram_arrives(
             data,

@@ -37,6 +37,7 @@ from .hops import (
     may_send,
     next_ident,
     on_link,
+    prove,
 )
 
 if TYPE_CHECKING:
@@ -74,9 +75,13 @@ def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
     if nic.tags:
         for packet in out:
             put_on(packet, nic.tags)
-    if out:
-        nic.tx_packets += len(out)
-        nic.tx_bytes += sum(map(len, out))
+    tx_bytes = 0
+    for packet in out:
+        tx_bytes += len(packet.head)
+        for part in packet.body:
+            tx_bytes += len(part)
+    nic.tx_packets += len(out)
+    nic.tx_bytes += tx_bytes
     return out
 
 
@@ -207,21 +212,23 @@ def send_datagram(
         if sender.closed:
             stack.socket_table.forget(sender)
         return False
-    nic = stack.named(sender.nic)
-    if nic is None and sender.nic is not None:
+    nic = None
+    if sender.nic is not None and (nic := stack.named(sender.nic)) is None:
         stack.tally.drop(DropReason.NO_ROUTE)  # its interface was removed
+    elif isinstance(sender, UdpSocket):
+        loops, foreign = sender.multicast_loop, sender.transparent
+        send(stack, packet, ipv4.PROTO_UDP, now, nic, loops, foreign)
     elif isinstance(sender, FrameSocket):
         frames.send(stack, packet, nic)
     elif isinstance(sender, RawSocket) and sender.include_header:
         raw.send_whole(stack, packet, nic, now)
     else:
-        protocol, loops, foreign = sender.protocol, False, False
-        if not isinstance(sender, EchoSocket):
+        protocol, loops = sender.protocol, False
+        if isinstance(sender, RawSocket):
             loops = sender.multicast_loop
-            foreign = isinstance(sender, UdpSocket) and sender.transparent
         elif packet.info is not None and len(packet.info.dst) != 4:
             protocol = ipv4.PROTO_ICMPV6  # a ping socket speaks both
-        send(stack, packet, protocol, now, nic, loops, foreign)
+        send(stack, packet, protocol, now, nic, loops)
     return True
 
 
@@ -250,11 +257,14 @@ def send(
         stack.tally.drop(DropReason.LINK_DOWN)
         return
     source = info.src or hop.source
-    if not source or not may_send(stack, hop, source, foreign):
-        # the address may have gone since the packet was made
-        stack.tally.drop(DropReason.NO_ROUTE)
-        return
-    hop = on_link(stack, hop, info.dst, source)
+    if source != hop.proven or not source:
+        if not source or not may_send(stack, hop, source, foreign):
+            # the address may have gone since the packet was made
+            stack.tally.drop(DropReason.NO_ROUTE)
+            return
+        way, hop = hop, on_link(stack, hop, info.dst, source)
+        if way is hop and not foreign:
+            prove(stack, hop, source)
     header = hop.link_header(now)
     if header is not None and len(nic.outbox) >= stack.config.output_queue:
         # asked once a datagram: its fragments go together or not at all
@@ -262,6 +272,12 @@ def send(
         return
     # like Linux: who broadcasts hears it himself, whatever he says
     loops = hop.to_all or (loops and is_multicast(info.dst))
+    if (
+        header is not None
+        and not (loops or info.options)
+        and _leaves_whole(stack, hop, header, packet, source, protocol, info)
+    ):
+        return
     for piece in _ip_packets(stack, hop, packet, source, protocol, info, now):
         if loops:
             groups.loop_back(nic, piece.join(), source[:16], info.dst[:16])
@@ -270,6 +286,30 @@ def send(
         leave(hop, header, piece, now)
     if header is None:
         nic.settle_neighbours(now)
+
+
+def _leaves_whole(
+    stack: Stack,
+    hop: Hop,
+    header: bytes,
+    packet: Packet,
+    source: bytes,
+    protocol: int,
+    info: PacketInfo,
+) -> bool:
+    """Is it the usual IPv4 datagram, that needs no fragments? Then it is gone, all its
+    headers put on at once.
+    """
+    dst, size = info.dst, 20 + len(packet.head)
+    for part in packet.body:
+        size += len(part)
+    if len(dst) != 4 or size > hop.mtu:
+        return False
+    ident = next_ident(stack, dst, packet, size - 20)
+    top = ipv4.pack_header(source, dst, protocol, size, ident, 0, info.ttl, info.tos)
+    _prepend(packet, header, top)
+    hop.nic.outbox.append(packet)
+    return True
 
 
 def leave(hop: Hop, header: bytes | None, packet: Packet, now: int) -> None:

@@ -44,6 +44,7 @@ class Hop:
 
     version: the routing table's when it was made; another version makes it stale.
     bound: the interface that was asked for, or None. mtu: the route's or interface's.
+    proven: a source that may send this way to the hop's destination, by no other hop.
     to_all: it leads to every host of a subnet. to_subnet: to one's own name, which is
     no host's (RFC 1812 4.2.3.1). flow: for `FlowLabels.label`.
     header: the link header where no neighbour is needed (IP medium, groups), or None.
@@ -62,6 +63,7 @@ class Hop:
         "neighbour",
         "next_hop",
         "nic",
+        "proven",
         "to_all",
         "to_subnet",
         "version",
@@ -75,6 +77,7 @@ class Hop:
         self._destination = b""
         self._source: bytes | None = b""
         self.flow = 0
+        self.proven = b""
         self.next_hop = next_hop
         self.version = version
         self.neighbour: Neighbour | None = None
@@ -259,9 +262,11 @@ def way_to(
 
     Raises Unreachable, AddressNotAvailableError.
     """
+    hop = find_hop(stack, destination, nic)
+    if hop is not None and hop.proven and hop.proven == (source or hop.source):
+        return hop, hop.proven
     if source and any(source in one.broadcasts for one in stack.interfaces()):
         source = b""  # the answer to a broadcast comes from an address of ours
-    hop = find_hop(stack, destination, nic)
     if hop is None:
         raise Unreachable(code=errno.ENETUNREACH)
     if any(source):
@@ -291,6 +296,12 @@ def on_link(stack: Stack, hop: Hop, dst: bytes, source: bytes) -> Hop:
         direct.bound, direct.source = hop.bound, hop.source
         _keep(stack, key, direct)
     return direct
+
+
+def prove(stack: Stack, hop: Hop, source: bytes) -> None:
+    """`may_send` and `on_link` need not be asked again, as long as the hop is fresh."""
+    if not any(source in one.broadcasts for one in stack.interfaces()):
+        hop.proven = source
 
 
 def _first_link(stack: Stack) -> Interface | None:
@@ -324,7 +335,7 @@ def next_ident(stack: Stack, dst: bytes, packet: Packet, size: int) -> int:
     for 65536 packets, and none tells how much others are sent.
     """
     idents = stack.idents
-    bucket = int.from_bytes(dst[-2:], "big") % IDENT_BUCKETS
+    bucket = dst[-1] % IDENT_BUCKETS
     ident = idents[bucket]
     n = -(-size // packet.gso_size) if packet.gso_size else 1
     idents[bucket] = (ident + n) & 0xFFFF

@@ -44,6 +44,7 @@ from .zones import with_zone
 
 if TYPE_CHECKING:
     from sansio_net.protocols.tcp import Connection
+    from sansio_net.protocols.udp import UdpSocket
 
     from .interface import Interface
 
@@ -64,18 +65,20 @@ def receive(nic: Interface, packets: Sequence[Packet | bytes], now: int) -> None
         frames.arrive(nic, packets, now)
     ethernet = nic.medium is Medium.ETHERNET
     arrival = Arrival(nic)  # one for the batch, filled anew for each packet
+    rx_bytes = 0
     for item in packets:
         packet = Packet(item) if isinstance(item, bytes) else item
         if packet.body:
             packet = packet.joined()
-        nic.rx_packets += 1
-        nic.rx_bytes += len(packet.head)
+        rx_bytes += len(packet.head)
         arrival.packet = packet
         arrival.group = False
         if ethernet:
             _frame_arrives(arrival, now)
         else:
             ip_arrives(arrival, 0, now)
+    nic.rx_packets += len(packets)
+    nic.rx_bytes += rx_bytes
     upkeep.settle_batch(stack)
 
 
@@ -103,7 +106,7 @@ def _frame_arrives(arrival: Arrival, now: int) -> None:
             return
         arrival.group = True
     ethertype, at = frame[12:14], 14
-    if is_tag(ethertype) or packet.info is not None or nic.vlans:
+    if packet.info is not None or nic.vlans or is_tag(ethertype):
         found = read_tags(frame, packet.info)
         if found is None or found[0] != nic.vlans:
             arrival.drop(DropReason.VLAN)
@@ -166,16 +169,20 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
         return
     arrival.start, arrival.end = at, at + total
     arrival.src, arrival.dst, arrival.tos, arrival.ttl = src, dst, tos, ttl
-    if protocol == 6 and ihl == 20 and not (fragment & 0x3FFF or arrival.raw):
-        connection = arrival.nic.stack.connection_table.get(frame[at + 12 : at + 24])
-        if (
-            connection is not None
-            and connection.nic is arrival.nic
-            and (dst in arrival.nic.local or upkeep.is_transparent(connection))
-            and not arrival.group
-        ):
-            # the peer's address was validated when the connection began
-            tcp_arrives(arrival, at + 20, now, connection)
+    if ihl == 20 and not (fragment & 0x3FFF or arrival.raw or arrival.group):
+        # the addresses were validated when the connection or the flow began
+        nic, key = arrival.nic, frame[at + 12 : at + 24]
+        if protocol == 6:
+            connection = nic.stack.connection_table.get(key)
+            if (
+                connection is not None
+                and connection.nic is nic
+                and (dst in nic.local or upkeep.is_transparent(connection))
+            ):
+                tcp_arrives(arrival, at + 20, now, connection)
+                return
+        elif protocol == 17 and (socket := nic.known.socket_for(key)) is not None:
+            udp_arrives(arrival, at + 20, now, socket)
             return
     if not classify(arrival, now):
         return
@@ -210,6 +217,11 @@ def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:
         src, dst = with_zone(arrival.nic, src), with_zone(arrival.nic, dst)
     arrival.src, arrival.dst, arrival.ttl = src, dst, ttl
     arrival.tos = first >> 20 & 0xFF
+    if protocol == 17 and not (arrival.raw or arrival.group):
+        socket = arrival.nic.known.socket_for(frame[at + 8 : at + 44])
+        if socket is not None:
+            udp_arrives(arrival, at + 40, now, socket)
+            return
     if not classify(arrival, now):
         return
     if protocol not in EXTENSIONS:
@@ -253,7 +265,11 @@ def classify(arrival: Arrival, now: int) -> bool:
     `arrival.group` for broadcast and multicast. RFC 1122 3.2.1.3, 3.3.4.2.
     """
     nic, src, dst = arrival.nic, arrival.src, arrival.dst
-    stack = nic.stack
+    stack, known = nic.stack, nic.known
+    if known.version != stack.routes.version:
+        known.forget()
+    elif src + dst in known.pairs and not arrival.group:
+        return True
     if nic.is_loopback:
         if dst in stack.own or is_loopback(dst):
             return True
@@ -277,6 +293,7 @@ def classify(arrival: Arrival, now: int) -> bool:
             # unicast IP in a link broadcast: RFC 1122 3.3.6 lets a host drop it
             arrival.drop(DropReason.NOT_FOR_US)
             return False
+        known.note_pair(src + dst)
         return True
     if dst == BROADCAST4 or dst in nic.broadcasts:
         arrival.group = True
@@ -384,8 +401,13 @@ def tcp_arrives(
     delivery.segment_without_connection(arrival, key, segment, now)
 
 
-def udp_arrives(arrival: Arrival, at: int, now: int) -> None:
-    """RFC 768; a coalesced receive gives one datagram per cut."""
+def udp_arrives(
+    arrival: Arrival, at: int, now: int, socket: UdpSocket | None = None
+) -> None:
+    """RFC 768; a coalesced receive gives one datagram per cut.
+
+    socket: whose flow it is, where that is known.
+    """
     packet = arrival.packet
     frame, end = packet.head, arrival.end
     if end - at < 8:
@@ -407,4 +429,4 @@ def udp_arrives(arrival: Arrival, at: int, now: int) -> None:
     step = packet.gso_size or length
     for start in range(at + 8, end, step) if end > at + 8 else (at + 8,):
         data = frame[start : min(start + step, end)]
-        delivery.datagram_arrives(arrival, data, sport, dport, now)
+        delivery.datagram_arrives(arrival, data, sport, dport, now, socket)

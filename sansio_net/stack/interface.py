@@ -47,6 +47,7 @@ from .events import (
     LinkUp,
 )
 from .hops import DEFAULT_HOP_LIMIT, MIN_MTU6
+from .known import Known
 
 if TYPE_CHECKING:
     from .stack import Stack
@@ -76,6 +77,7 @@ class Interface:
         "ipv6_mtu",
         "is_loopback",
         "is_up",
+        "known",
         "link_local",
         "link_local4",
         "local",
@@ -142,6 +144,7 @@ class Interface:
         self.rx_packets = self.rx_bytes = self.tx_packets = self.tx_bytes = 0
         self.memberships: dict[int, Membership] = {}  # by the size of an address
         self.reporting: deque[Membership] = deque()  # who has something to tell
+        self.known = Known(stack)
         self.frame_sockets: list[FrameSocket] = []
         self.looped: list[bytes] = []  # sent to groups that we are in
         self.arp: ArpCache | None = None

@@ -70,8 +70,8 @@ class SocketRouter:
 
     def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
         stack, socket = self._stack, self.socket
-        bound = stack.named(nic)
-        if bound is None and nic is not None:
+        bound = None
+        if nic is not None and (bound := stack.named(nic)) is None:
             raise Unreachable(f"no such interface: {nic}", errno.ENODEV)
         foreign = isinstance(socket, UdpSocket) and socket.transparent
         hop, chosen = way_to(stack, destination, source, bound, foreign)
@@ -81,7 +81,8 @@ class SocketRouter:
 
     def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
         stack = self._stack
-        hop = find_hop(stack, destination, stack.named(nic))
+        bound = stack.named(nic) if nic is not None else None
+        hop = find_hop(stack, destination, bound)
         return destination == BROADCAST4 if hop is None else hop.to_all
 
     def mtu_to(self, destination: bytes, nic: str | None) -> int:
@@ -322,6 +323,8 @@ class SocketTable:
             if same and peer and not (other.reuse and socket.reuse):
                 raise AddressInUseError()
         self.udp.setdefault(socket.lport, []).append(socket)
+        for nic in self._stack.interfaces():
+            nic.known.forget()  # it may be a better one for what others got
         if socket.transparent:
             self._note_transparent(socket)
 

@@ -16,7 +16,6 @@ from typing import Final
 
 from sansio_net.addresses import (
     BROADCAST4,
-    ZONED_SIZE,
     Endpoints,
     IpAddress,
     SocketAddress,
@@ -40,7 +39,7 @@ from sansio_net.wire.ipv4 import PROTO_UDP
 from sansio_net.wire.ipv4_options import check_options
 from sansio_net.wire.udp import HEADER_SIZE
 
-from .build import check_octet, datagram
+from .build import MAX_PAYLOAD, check_octet, datagram
 from .config import (
     OVERHEAD,
     SocketSpaceFreed,
@@ -51,13 +50,6 @@ from .config import (
 )
 from .failures import Endpoint, Failure, Failures
 from .groups import Groups
-
-MAX_PAYLOAD: Final = {
-    4: 0xFFFF - 20 - HEADER_SIZE,
-    16: 0xFFFF - HEADER_SIZE,
-    ZONED_SIZE: 0xFFFF - HEADER_SIZE,
-}
-"""By the size of an address: IPv4 counts its header in the length, IPv6 does not."""
 
 _RECEIVED: Final = 1
 _FAILED: Final = 2
@@ -230,8 +222,8 @@ class UdpSocket:
         """The next datagram, or None. Raises the pending error of a connected socket
         once, and StateError when closed.
         """
-        self._check_open()
-        if self._failures:
+        if self.closed or self._failures.raises:
+            self._check_open()
             self._raise_pending(self._n_taken)
         if not self._queue:
             return None
@@ -338,7 +330,7 @@ class UdpSocket:
             return True
         self._queue.append(
             Datagram(
-                bytes(data),
+                data if isinstance(data, bytes) else bytes(data),
                 self._endpoints.format(src, sport),
                 # RFC 1122 4.1.3.5: the address that was asked, to answer from
                 self._endpoints.format(dst, dport or self.lport),
@@ -350,7 +342,8 @@ class UdpSocket:
         )
         self._queue_bytes += size
         self._n_accepted += 1
-        self._notify(_RECEIVED)
+        if not self.pending_kinds & _RECEIVED:
+            self._notify(_RECEIVED)
         return True
 
     def error_arrives(
@@ -374,7 +367,9 @@ class UdpSocket:
         if not self._sending:
             return None
         packet = self._sending.popleft()
-        self._send_bytes -= len(packet) + OVERHEAD
+        self._send_bytes -= len(packet.head) + OVERHEAD
+        for part in packet.body:
+            self._send_bytes -= len(part)
         if self._space_wanted and self._has_space():
             self._space_wanted = False
             self._notify(_SPACE)
@@ -424,10 +419,12 @@ class UdpSocket:
         tos: int | None,
         ip_options: bytes = b"",
     ) -> None:
-        self._check_open()
-        self._raise_pending(self._n_accepted)
-        check_octet("ttl", ttl, 1)
-        check_octet("tos", tos, 0)
+        if self.closed or self._failures.raises:
+            self._check_open()
+            self._raise_pending(self._n_accepted)
+        if ttl is not None or tos is not None:
+            check_octet("ttl", ttl, 1)
+            check_octet("tos", tos, 0)
         payload = data if isinstance(data, bytes) else bytes(data)
         if len(payload) + len(ip_options) > MAX_PAYLOAD[len(destination)]:
             raise MessageTooLongError()
@@ -446,15 +443,18 @@ class UdpSocket:
             raise LimitError("the socket's send queue is full")
         if ttl is None:
             ttl = self.multicast_ttl if is_multicast(destination) else self.ttl
-        info = PacketInfo(source, destination, self.tos if tos is None else tos, ttl)
-        info.options = ip_options
+        tos = self.tos if tos is None else tos
+        info = PacketInfo(source, destination, tos, ttl, None, None, ip_options)
         self._sending.append(datagram(sport, port, payload, info))
         self._send_bytes += size
-        self._wake()
+        if not self.queued:
+            self._wake()
 
     def _source(self, source: SocketAddress | IpAddress | None) -> tuple[bytes, int]:
         """The source asked for; b"" where none is, or it is no address of a host."""
         packed, port = b"", 0
+        if source is None and self.lport and not self.laddr:
+            return packed, self.lport
         if isinstance(source, str | bytes | IPv4Address | IPv6Address):
             packed = self._endpoints.pack_ip(source, self.nic)
         elif source is not None:
