@@ -10,14 +10,18 @@ PUBLIC: dict[str, str] = {
     "sansio_net": "ASAP Capabilities Datagram Entropy Machine Medium Packet earliest",
     "sansio_net.stack": """
         Accepted Address AddressAdded AddressConflict AddressRemoved Closed Connected
-        ConnectionLost DataReceived DnsServersChanged EchoFailed EchoReplied
-        EofReceived Event FrameReceived FrameSpaceFreed Interface
-        LinkDown LinkUp RawError RawReceived RawSpaceFreed Route SocketSpaceFreed
-        SpaceFreed Stack StackClosed StackConfig Stalled UdpError UdpReceived
+        Connection ConnectionLost DataReceived DnsServersChanged EchoFailed
+        EchoReplied EofReceived Event FrameReceived FrameSpaceFreed Interface LinkDown
+        LinkUp Listener RawError RawReceived RawSpaceFreed Route SocketSpaceFreed
+        SpaceFreed Stack StackClosed StackConfig Stalled TcpOptions UdpError
+        UdpReceived UdpSocket
     """,
     "sansio_net.drivers": """
         CaptureEnded Device LinkedDevice Loop MemoryDevice Offload PcapReplayDevice
         RawSocketDevice TapDevice Timer Trunk arrivals memory_pair run turn
+    """,
+    "sansio_net.adapters.asyncio": """
+        DatagramTransport Nic Server StreamTransport open_nic
     """,
     "sansio_net.testing": """
         Conditions Link LinkCounts Livelock Network Pair Script ScriptError take_turn

@@ -7,8 +7,8 @@ the end that the packet reaches.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from typing import Final, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from sansio_net.machine import ASAP, earliest
 from sansio_net.packet import Capabilities, Packet
@@ -32,13 +32,24 @@ class LinkMachine(Protocol):
     def transmit(self, now: int, limit: int = 64) -> list[LinkItem]: ...
 
 
+@runtime_checkable
+class Notifying(Protocol):
+    """A device without a descriptor that says when to ask it again."""
+
+    def notify(self, callback: Callable[[], None]) -> None:
+        """Call `callback()` when `next_timeout` may have moved: never from within a
+        call of the device itself, always from the thread that uses the other end.
+        """
+
+
 class _Wire:
     """A link and what it has delivered, by end; shared by both devices of a pair."""
 
-    __slots__ = ("inboxes", "link")
+    __slots__ = ("inboxes", "link", "wakers")
 
     def __init__(self, link: LinkMachine) -> None:
         self.link = link
+        self.wakers: list[Callable[[], None] | None] = [None, None]
         self.inboxes: tuple[deque[Packet], deque[Packet]] = (deque(), deque())
 
     def advance(self, now: int) -> None:
@@ -59,6 +70,9 @@ class _Wire:
             for carried in as_received(packet, capabilities):
                 items.append((end, carried))
         self.link.receive(items, now)
+        waker = self.wakers[1 - end]
+        if waker is not None:
+            waker()
 
     def take(self, end: int, now: int) -> list[Packet]:
         self.advance(now)
@@ -116,8 +130,13 @@ class MemoryDevice:
     def link(self) -> bool | None:
         return None
 
+    def notify(self, callback: Callable[[], None]) -> None:
+        """Call `callback()` whenever the other end has sent something."""
+        self._wire.wakers[self._end] = callback
+
     def close(self) -> None:
         self._closed = True
+        self._wire.wakers[self._end] = None
 
 
 def memory_pair(

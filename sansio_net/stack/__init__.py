@@ -1,5 +1,9 @@
 """The Stack: a TCP/IP host as one machine."""
 
+from sansio_net.protocols.tcp import Connection, Listener
+from sansio_net.protocols.tcp.options import TcpOptions
+from sansio_net.protocols.udp import UdpSocket
+
 from .address import Address
 from .config import StackConfig
 from .events import (
@@ -42,6 +46,7 @@ __all__ = [
     "AddressRemoved",
     "Closed",
     "Connected",
+    "Connection",
     "ConnectionLost",
     "DataReceived",
     "DnsServersChanged",
@@ -54,6 +59,7 @@ __all__ = [
     "Interface",
     "LinkDown",
     "LinkUp",
+    "Listener",
     "RawError",
     "RawReceived",
     "RawSpaceFreed",
@@ -64,6 +70,8 @@ __all__ = [
     "StackClosed",
     "StackConfig",
     "Stalled",
+    "TcpOptions",
     "UdpError",
     "UdpReceived",
+    "UdpSocket",
 ]

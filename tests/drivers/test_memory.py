@@ -159,3 +159,15 @@ def test_a_link_around_a_device_passes_on_the_rest() -> None:
         device.receive(0)
     device.close()
     assert host.closed
+
+
+def test_who_waits_for_an_end_is_told_of_what_the_other_sends() -> None:
+    a, b = memory_pair(Link(latency="2ms"))
+    told: list[str] = []
+    a.notify(lambda: told.append("a"))
+    b.notify(lambda: told.append("b"))
+    a.send([Packet(b"to b")], 0)
+    assert told == ["b"]
+    b.close()
+    a.send([Packet(b"to nobody")], 0)
+    assert told == ["b"]

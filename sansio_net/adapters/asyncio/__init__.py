@@ -1,0 +1,8 @@
+"""asyncio on a virtual NIC: `open_nic`, and what it gives. docs/asyncio.md."""
+
+from .datagram import DatagramTransport
+from .nic import Nic, open_nic
+from .server import Server
+from .stream import StreamTransport
+
+__all__ = ["DatagramTransport", "Nic", "Server", "StreamTransport", "open_nic"]

@@ -1,0 +1,207 @@
+"""Cancelled wherever it waits, a program leaves nothing; nor do many that end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sansio_net.adapters.asyncio import Nic
+
+from .nics import (
+    B,
+    client_context,
+    echo,
+    finish,
+    run,
+    server_context,
+    two_nics,
+)
+from .test_datagram import Recorder
+
+
+class CancelledAt:
+    """Awaits a coroutine and cancels the task at its n-th wait, some turns later."""
+
+    def __init__(self, coro: Coroutine[Any, Any, Any], n: int, later: int) -> None:
+        self.coro, self.n, self.later = coro, n, later
+        self.n_waits = 0
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        inner = self.coro.__await__()
+        error: BaseException | None = None
+        while True:
+            try:
+                waiting = inner.send(None) if error is None else inner.throw(error)
+            except StopIteration as stop:
+                return stop.value
+            self.n_waits += 1
+            if self.n_waits == self.n:
+                asyncio.get_running_loop().create_task(self._cancel(task))
+            try:
+                yield waiting
+                error = None
+            except BaseException as raised:
+                error = raised
+
+    async def _cancel(self, task: asyncio.Task[Any]) -> None:
+        for _ in range(self.later):
+            await asyncio.sleep(0)
+        task.cancel()
+
+
+async def plain(a: Nic) -> None:
+    reader, writer = await a.open_connection("b.test", 7)
+    try:
+        writer.write(bytes(1000))
+        await reader.readexactly(1000)
+    finally:
+        await finish(writer)
+
+
+async def bulk(a: Nic) -> None:
+    _, writer = await a.open_connection("b.test", 9)  # nobody reads there
+    try:
+        while True:
+            writer.write(bytes(200_000))
+            await writer.drain()
+    finally:
+        writer.transport.abort()
+
+
+async def encrypted(a: Nic) -> None:
+    reader, writer = await a.open_connection("b.test", 443, ssl=client_context())
+    try:
+        writer.write(bytes(1000))
+        await reader.readexactly(1000)
+    finally:
+        writer.close()
+        with suppress(OSError):  # asyncio's, where the peer's text crossed our close
+            await writer.wait_closed()
+
+
+async def upgraded(a: Nic) -> None:
+    reader, writer = await a.open_connection("b.test", 25)
+    try:
+        await writer.start_tls(client_context(), server_hostname="b.test")
+        writer.write(b"x")
+        await reader.readexactly(1)
+    finally:
+        writer.transport.abort()
+
+
+async def racing(a: Nic) -> None:
+    a.hosts["slow.test"] = ["10.0.0.99", B]
+    _, writer = await a.open_connection("slow.test", 7, happy_eyeballs_delay=0.001)
+    await finish(writer)
+
+
+async def datagrams(a: Nic) -> None:
+    transport, client = await a.create_datagram_endpoint(Recorder, remote_addr=(B, 9))
+    try:
+        transport.sendto(b"?")
+        await client.errors.get()
+    finally:
+        transport.close()
+
+
+PROGRAMS = [plain, bulk, encrypted, upgraded, racing, datagrams]
+
+
+async def serve_all(b: Nic) -> None:
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()
+
+    async def upgrade(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        with suppress(OSError):
+            await writer.start_tls(server_context())
+            writer.write(await reader.read(1))
+        writer.close()
+
+    await b.start_server(echo, B, 7)
+    await b.start_server(deaf, B, 9)
+    await b.start_server(upgrade, B, 25)
+    await b.start_server(echo, B, 443, ssl=server_context())
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 12), later=st.integers(0, 12))
+@example(n=1, later=0)
+def test_cancelled_at_any_wait(
+    program: Callable[[Nic], Coroutine[Any, Any, None]], n: int, later: int
+) -> None:
+    async def main() -> None:
+        async with two_nics() as (a, b):
+            await serve_all(b)
+            before = len(asyncio.all_tasks())
+
+            async def begin() -> None:
+                await CancelledAt(program(a), n, later)
+
+            task = asyncio.create_task(begin())
+            await asyncio.wait([task], timeout=0.1)
+            task.cancel()  # where there are fewer waits than that
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
+            await gone(lambda: not a._driver.owners)
+            await gone(lambda: not a.stack.connections() and not a.stack.sockets())
+            await gone(lambda: len(asyncio.all_tasks()) <= before + n_servants(b))
+
+    run(main())
+
+
+def n_servants(b: Nic) -> int:
+    """Tasks of connections that B still serves: the peer's end is not our matter."""
+    return len(b.stack.connections()) + 2
+
+
+async def gone(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def counted() -> Counter[str]:
+    kinds = (
+        *("Connection", "StreamTransport", "StreamSocket", "SSLProtocol", "Attempt"),
+        *("StreamReader", "StreamWriter", "StreamReaderProtocol", "Sender"),
+    )
+    gc.collect()
+    names = Counter(type(one).__name__ for one in gc.get_objects())
+    return Counter({kind: names[kind] for kind in kinds if names[kind]})
+
+
+async def many(go: Callable[[], Awaitable[None]], n: int) -> None:
+    for _ in range(n // 50):
+        await asyncio.gather(*(go() for _ in range(50)))
+
+
+@pytest.mark.parametrize("program", [plain, encrypted], ids=["plain", "encrypted"])
+def test_500_connections_leave_nothing_behind(
+    program: Callable[[Nic], Awaitable[None]],
+) -> None:
+    async def main() -> None:
+        before = counted()
+        async with two_nics() as (a, b):
+            await serve_all(b)
+            n = 500 if program is plain else 100
+            await many(lambda: program(a), n)
+            await gone(lambda: not a.stack.connections() and not b.stack.connections())
+            await gone(lambda: len(asyncio.all_tasks()) == 1)
+            assert counted() == before
+            assert a._driver.owners == []
+
+    run(main())
