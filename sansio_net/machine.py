@@ -107,5 +107,8 @@ class Router(Protocol):
 
 def earliest(*deadlines: int | None) -> int | None:
     """The earliest of several `next_timeout()` answers; None counts as never."""
-    due = [deadline for deadline in deadlines if deadline is not None]
-    return min(due) if due else None
+    due = None
+    for deadline in deadlines:
+        if deadline is not None and (due is None or deadline < due):
+            due = deadline
+    return due

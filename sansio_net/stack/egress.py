@@ -110,8 +110,9 @@ def connection_speaks(
     if hop.nic is not nic:
         _move(connection, hop.nic)
         return
-    header = hop.link_header(now)
-    if header is None:
+    neighbour = hop.neighbour
+    header = neighbour.header if neighbour is not None else hop.header
+    if header is None and (header := hop.link_header(now)) is None:
         _wait_for_neighbour(nic, connection, hop, now)
         return
     packet = connection.emit(now)
@@ -121,7 +122,7 @@ def connection_speaks(
         return
     nic.ready.append(connection)
     stack.deadlines.arm(connection)
-    neighbour = hop.neighbour
+    neighbour = hop.neighbour  # perhaps looked up just now
     if neighbour is not None and (connection.suspicious or neighbour.suspect):
         _advise(hop, neighbour, connection, now)
     size = len(packet.head)
@@ -263,7 +264,7 @@ def send(
             stack.tally.drop(DropReason.NO_ROUTE)
             return
         way, hop = hop, on_link(stack, hop, info.dst, source)
-        if way is hop and not foreign:
+        if way is hop and source in stack.own:
             prove(stack, hop, source)
     header = hop.link_header(now)
     if header is not None and len(nic.outbox) >= stack.config.output_queue:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from .interface import Interface
 
+_ETHERNET: Final = Medium.ETHERNET
 _IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
 _IPV6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
 _ARP: Final = ETHERTYPE_ARP.to_bytes(2, "big")
@@ -63,7 +64,7 @@ def receive(nic: Interface, packets: Sequence[Packet | bytes], now: int) -> None
     stack = nic.stack
     if nic.frame_sockets:
         frames.arrive(nic, packets, now)
-    ethernet = nic.medium is Medium.ETHERNET
+    ethernet = nic.medium is _ETHERNET
     arrival = Arrival(nic)  # one for the batch, filled anew for each packet
     rx_bytes = 0
     for item in packets:
@@ -106,7 +107,11 @@ def _frame_arrives(arrival: Arrival, now: int) -> None:
             return
         arrival.group = True
     ethertype, at = frame[12:14], 14
-    if packet.info is not None or nic.vlans or is_tag(ethertype):
+    if (
+        packet.info is not None
+        or nic.vlans
+        or (ethertype != _IPV4 and is_tag(ethertype))
+    ):
         found = read_tags(frame, packet.info)
         if found is None or found[0] != nic.vlans:
             arrival.drop(DropReason.VLAN)

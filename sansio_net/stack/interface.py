@@ -219,18 +219,23 @@ class Interface:
 
     def wants(self) -> bool:
         """Would `transmit` give something, or does a verb wait for its first `now`?"""
-        caches = neighbours.caches(self)
-        slaac = self.slaac
-        for cache in caches:
-            if cache.pending_kinds:
-                return True  # flush() found senders that wait: see settle_neighbours
+        if self.has_news():
+            return True  # flush() found senders that wait: see settle_neighbours
+        slaac, arp, ndp = self.slaac, self.arp, self.ndp
         if slaac is not None and slaac.next_timeout() == ASAP:
             return True
         if self.blocked():
             return self.has_unaware()
         if self.ready or self.outbox or self.reporting:
             return True
-        return any(cache.queued for cache in caches)
+        return arp is not None and ndp is not None and (arp.queued or ndp.queued)
+
+    def has_news(self) -> bool:
+        """Did the neighbour caches find something out that nobody has acted on?"""
+        arp, ndp = self.arp, self.ndp
+        if arp is None or ndp is None:
+            return False
+        return bool(arp.pending_kinds or ndp.pending_kinds)
 
     def has_unaware(self) -> bool:
         """Did somebody come to send who does not know that nothing can leave?"""
@@ -430,9 +435,11 @@ class Interface:
     # -- the interface stands for its neighbour caches in the Stack's heap of deadlines
 
     def deadline(self) -> int | None:
-        slaac = self.slaac.deadline() if self.slaac is not None else None
-        parts = *neighbours.caches(self), *self.memberships.values()
-        return earliest(slaac, *(part.deadline() for part in parts))
+        due = None
+        for part in (self.slaac, self.arp, self.ndp, *self.memberships.values()):
+            if part is not None:
+                due = earliest(due, part.deadline())
+        return due
 
     def handle_timeout(self, now: int) -> None:
         if self.slaac is not None:

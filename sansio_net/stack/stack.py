@@ -35,7 +35,6 @@ from . import (
     faults,
     frames,
     ingress,
-    neighbours,
     opening,
     plugging,
     raw,
@@ -208,7 +207,7 @@ class Stack:
             if nic.slaac is not None and nic.slaac.next_timeout() == ASAP:
                 nic.slaac.handle_timeout(now)
                 nic.settle_neighbours(now)
-            elif any(cache.pending_kinds for cache in neighbours.caches(nic)):
+            elif nic.has_news():
                 nic.settle_neighbours(now)
             if nic.blocked() and nic.has_unaware():
                 nic.note_blocked(now)
@@ -216,12 +215,15 @@ class Stack:
             self._closing.handle_timeout(self, now)
 
     def next_timeout(self) -> int | None:
-        if self.notified or self.reports.waiting or self._closing.is_due(self):
+        closing = self._closing
+        if self.notified or self.reports.waiting:
+            return ASAP
+        if closing.phase and closing.is_due(self):
             return ASAP
         for nic in self.nics.values():
             if nic.wants() or nic.looped:
                 return ASAP
-        return earliest(self.deadlines.earliest(), self._closing.at)
+        return earliest(self.deadlines.earliest(), closing.at)
 
     def events(self) -> list[Event]:
         out: list[Event] = self.reports.take() if self.reports.waiting else []

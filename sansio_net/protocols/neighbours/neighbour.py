@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import StrEnum
+from typing import Final
 
 from sansio_net.packet import Packet
 
@@ -26,6 +27,9 @@ class NeighbourState(StrEnum):
     """Did not answer."""
     PERMANENT = "permanent"
     """Set by hand; never asked, never forgotten."""
+
+
+_UNCONFIRMED: Final = (NeighbourState.DELAY, NeighbourState.PROBE)
 
 
 class Neighbour:
@@ -79,7 +83,7 @@ class Neighbour:
     @property
     def suspect(self) -> bool:
         """In use, but unconfirmed: a transport that makes progress should say so."""
-        return self.state in (NeighbourState.DELAY, NeighbourState.PROBE)
+        return self.state in _UNCONFIRMED
 
     def __repr__(self) -> str:
         return f"<Neighbour {self.ip.hex()} {self.state}>"

@@ -134,7 +134,8 @@ def take_ack(
         probe_acknowledged(conn, conn.path.search, now)
     if recovery.phase is not phase or recovery.undone:
         note_phase(conn, phase, now)
-    note_window(conn, now)
+    if conn.trace is not None:
+        note_window(conn, now)
     _arm(conn, board, newly, now)
     if sender.queue is None and conn.busy_time < 0:
         all_delivered(conn, now)
@@ -220,7 +221,8 @@ def _advance(conn: Connection, ack: int) -> None:
         time_outs_end(conn)
     conn.soft_error = None  # the way is there again
     conn.probing = False
-    tell_space(conn)
+    if conn.sender.short_send:
+        tell_space(conn)
 
 
 def _measure(conn: Connection, board: Scoreboard, age: int | None, now: int) -> None:

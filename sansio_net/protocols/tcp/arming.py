@@ -57,8 +57,11 @@ def await_ack(conn: Connection, now: int) -> None:
     conn.last_sent_at = now
     tail = conn.recovery.tail
     if tail is not None and (board := _probes(conn, tail)) is not None:
-        _arm_probe(conn, board, now)
-    arm_retransmission(conn, now)
+        _arm_probe(conn, board, now)  # instead of the retransmission timer
+        if conn.options.user_timeout is not None:
+            _arm_user(conn, now)
+    else:
+        arm_retransmission(conn, now)
 
 
 def rearm(conn: Connection, now: int) -> None:
@@ -131,7 +134,8 @@ def arm_retransmission(conn: Connection, now: int) -> None:
     timers = conn.timers
     if timers.at(RETRANSMIT) is None and timers.at(PROBE) is None:
         timers.set(RETRANSMIT, now + conn.rtt.rto)
-    _arm_user(conn, now)
+    if conn.options.user_timeout is not None:
+        _arm_user(conn, now)
 
 
 def _arm_user(conn: Connection, now: int) -> None:
@@ -152,12 +156,13 @@ def arm_waiting(conn: Connection, now: int) -> None:
             timers.set(CORK, now + CORK_DELAY)
     elif sender.corked:
         timers.stop(CORK)
-    if sender.stuck and state in SENDING and timers.at(PERSIST) is None:
+    stuck = sender.stuck
+    if stuck and state in SENDING and timers.at(PERSIST) is None:
         # RFC 9293 3.8.6.1: the first probe after an RTO; 3.8.6.2.1: the override of
         # SWS avoidance within a second
         delay = conn.rtt.rto
         timers.set(PERSIST, now + (min(delay, SECOND) if sender.snd_wnd else delay))
-    if sender.snd_wnd and (sender.in_flight or sender.stuck):
+    if sender.snd_wnd and (stuck or sender.snd_una != sender.snd_nxt):
         # a shut window is the peer's right; only a probe without an answer counts
         _arm_user(conn, now)
     if conn.closed or conn.options.zero_window_timeout is not None:

@@ -42,8 +42,10 @@ def stamps(conn: Connection, now: int) -> bytes:
 def options_of(conn: Connection, now: int) -> bytes:
     """Timestamps, and SACK blocks while there is a hole (RFC 2018 4) or was text
     that came twice (RFC 2883)."""
-    made = stamps(conn, now)
-    receiver = conn.receiver
+    receiver, agreed, made = conn.receiver, conn.agreed, b""
+    if agreed is not None and agreed.timestamps:  # `stamps`, without a call
+        ts_val = (now // MILLISECOND + conn.ts_offset) & MASK
+        made = TIMESTAMPS.pack(_TS1, _TS2, ts_val, receiver.ts_recent)
     if (receiver.reorder is None and receiver.dsack is None) or not receiver.sack:
         return made
     return made + build_tcp_options(sack=receiver.sack_blocks(3 if made else 4))

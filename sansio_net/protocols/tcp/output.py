@@ -357,11 +357,11 @@ def _record(conn: Connection, seq: int, end: int, now: int) -> None:
             conn.timers.stop(RETRANSMIT)
             congestion.on_sent(now)
         sender.snd_nxt = end
-    if congestion.pacing_rate:
+    rate = congestion.pacing_rate
+    if rate:
         if conn.pacer is None:
             conn.pacer = Pacer()
-        mss = sender.mss
-        conn.pacer.on_sent(end - seq, congestion.pacing_rate, mss, now)
+        conn.pacer.on_sent(end - seq, rate, sender.mss, now)
 
 
 def _segment_size(conn: Connection, options: bytes) -> int:

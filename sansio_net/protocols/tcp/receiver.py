@@ -12,7 +12,7 @@ from sansio_net.packet import Buffer, Chunk
 
 from .drain import Drain
 from .reorder import Reorder, append, kept
-from .seq import MASK, is_older
+from .seq import MASK
 
 MAX_WINDOW: Final = 0xFFFF
 TS_VALID: Final = 24 * 24 * 3600 * 1_000_000_000
@@ -292,12 +292,14 @@ class Receiver:
         The edge advances by a segment or half the buffer at least (RFC 9293
         3.8.6.2.2) and never moves back; what the scale cannot express stays open.
         """
-        nxt = self.rcv_nxt
-        edge = nxt + self._free
+        nxt, buffer = self.rcv_nxt, self.buffer
+        free = self.limit - buffer.size if buffer is not None else self.limit
+        most = MAX_WINDOW << self.wscale
+        edge = nxt + (free if free < most else most)
         gain = edge - self.rcv_adv
         if gain <= 0 or (gain < self.mss and gain * 2 < self.limit):
             edge = self.rcv_adv
-        window = max(edge - nxt, 0) >> self.wscale
+        window = edge - nxt >> self.wscale if edge > nxt else 0
         if window > MAX_WINDOW:
             window = MAX_WINDOW
         offered = nxt + (window << self.wscale)
@@ -325,7 +327,8 @@ class Receiver:
 
     def stamp_is_old(self, ts_val: int, now: int) -> bool:
         """PAWS (RFC 7323 5.3 R1, 5.5)."""
-        return is_older(ts_val, self.ts_recent) and now - self.ts_recent_at < TS_VALID
+        is_older = (ts_val - self.ts_recent) & MASK > MASK >> 1  # `seq.is_older`
+        return is_older and now - self.ts_recent_at < TS_VALID
 
     def note_stamp(self, ts_val: int, ts_ecr: int, seq: int, now: int) -> None:
         """RFC 7323 5.3 R3: remember what to echo."""

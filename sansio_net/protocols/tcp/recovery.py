@@ -123,8 +123,8 @@ class Recovery:
         board = self.scoreboard
         if board is None:
             return in_flight
-        gone = board.sacked + board.lost + self.left
-        return max(in_flight - gone + board.retransmitted, 0)
+        left = in_flight - board.sacked - board.lost - self.left + board.retransmitted
+        return left if left > 0 else 0
 
     def room(self, in_flight: int, congestion: CongestionController) -> int:
         """What may leave beyond what is in the network."""

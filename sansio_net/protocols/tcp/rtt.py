@@ -57,7 +57,8 @@ class RttEstimator:
     @property
     def rto(self) -> int:
         """The time-out now, backed off (RFC 6298 (2.4), (2.5), (5.5))."""
-        return min(self.base << self.backoff, self._max)
+        rto, most = self.base << self.backoff, self._max
+        return rto if rto < most else most
 
     def start(self, end: int, now: int) -> None:
         """What ends at sequence number `end` leaves now for the first time."""

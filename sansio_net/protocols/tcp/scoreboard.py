@@ -163,8 +163,10 @@ class Scoreboard:
         records, n = self.records, 0
         if records and self.rate is None and not (self.islands or self.lost):
             record = records[0]
-            if record.start < ack < record.end and record.once:
+            if record.start < ack <= record.end and record.once:
                 # the usual one: in order, of a record that left once
+                if ack == record.end:
+                    del records[0]
                 start = self.original = record.start
                 self.first_at = self.last_at = self.newest_at = record.sent_at
                 self.delivered = ack - start

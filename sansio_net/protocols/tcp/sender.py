@@ -192,8 +192,9 @@ class Sender:
     @property
     def stuck(self) -> bool:
         """Only the peer's window, or SWS avoidance, holds back what is queued."""
-        waiting = self.unsent > 0 or (self.fin and not self.fin_sent)
-        return waiting and self.snd_una == self.snd_nxt
+        if self.snd_una != self.snd_nxt:
+            return False
+        return self.unsent > 0 or (self.fin and not self.fin_sent)
 
     def probe_size(self) -> int:
         """What a probe carries: a byte, or what SWS avoidance withheld."""
