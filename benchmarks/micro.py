@@ -1,13 +1,18 @@
 """``python -m benchmarks.micro``: the cost of a packet inside the process, no device.
 
-Nanoseconds per packet, the best of several rounds: the least that the machine can do.
+Nanoseconds of CPU time per packet, the best of several rounds: the least that the
+machine can do, whoever else uses it. ``--save FILE`` keeps the figures, ``--compare
+FILE`` shows them beside; ``--only WORD`` runs the lines that begin with it.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 
 from sansio_net.addresses import mask_ip
@@ -22,6 +27,7 @@ from sansio_net.wire.ipv4 import build_ipv4, parse_ipv4
 from sansio_net.wire.segment import flatten
 from sansio_net.wire.tcp import parse_tcp
 
+from .exchanges import tcp_connection, tcp_echo, udp_echo
 from .memory import exchange, stack_pair
 
 ROUNDS = 7
@@ -31,12 +37,10 @@ BATCH = 64
 def best(run: Callable[[], int]) -> float:
     """The least nanoseconds per packet of several rounds; `run` says how many."""
     costs = []
-    gc.disable()
     for _ in range(ROUNDS):
-        start = time.perf_counter_ns()
+        start = time.process_time_ns()
         packets = run()
-        costs.append((time.perf_counter_ns() - start) / packets)
-    gc.enable()
+        costs.append((time.process_time_ns() - start) / packets)
     return min(costs)
 
 
@@ -102,8 +106,7 @@ def one_transfer(size: int) -> tuple[float, float, float]:
     now = SECOND
     sending = receiving = cutting = 0
     segments = 0
-    clock = time.perf_counter_ns
-    gc.disable()
+    clock = time.process_time_ns
     for _ in range(100):
         now += 100 * MICROSECOND
         conn.send(data)
@@ -126,7 +129,6 @@ def one_transfer(size: int) -> tuple[float, float, float]:
         cutting += t2 - t1
         receiving += t3 - t2
         segments += len(frames)
-    gc.enable()
     return sending / segments, cutting / segments, receiving / segments
 
 
@@ -173,10 +175,10 @@ def routing(n: int, size: int) -> tuple[float, float, float]:
     }
     for _ in range(ROUNDS):
         for change, spent in costs.items():
-            start = time.perf_counter_ns()
+            start = time.process_time_ns()
             for route in some:
                 change(route)
-            spent.append((time.perf_counter_ns() - start) / len(some))
+            spent.append((time.process_time_ns() - start) / len(some))
     removing, adding = map(min, costs.values())
     return best(look_up), adding, removing
 
@@ -222,27 +224,61 @@ def forwarding(size: int, length: int, destinations: int) -> float:
     return best(run)
 
 
-def show(what: str, cost: float) -> None:
-    print(f"{what:<50}{cost:>9,.0f} ns")
+Costs = Callable[[], "tuple[float, ...]"]
 
 
-def main() -> None:
-    show("parse IPv4 and TCP headers of a full segment", best(parse()))
-    show("echo request in, reply out, 64 a turn", best(echo()))
+def lines() -> Iterator[tuple[tuple[str, ...], Costs]]:
+    """What each measurement is called, and how it is made."""
+    yield ("parse IPv4 and TCP headers of a full segment",), lambda: (best(parse()),)
+    yield ("echo request in, reply out, 64 a turn",), lambda: (best(echo()),)
+    for batch in (32, 1):
+        name = f"UDP echo, 64 B, {batch} a turn"
+        yield (name,), lambda batch=batch: (udp_echo(batch),)
+    yield ("TCP request and response, 64 B",), lambda: (tcp_echo(),)
+    yield ("TCP connection, SYN to FIN, a byte echoed",), lambda: (tcp_connection(),)
     for what, size in (("64 B, one a turn", 64), ("1448 B, 64 a turn", 64 * 1448)):
-        sending, cutting, receiving = transfer(size)
-        show(f"TCP segment, {what}: sent, its ACK taken", sending)
-        show(f"TCP segment, {what}: cut, checksum", cutting)
-        show(f"TCP segment, {what}: received, ACK made", receiving)
+        names = (
+            f"TCP segment, {what}: sent, its ACK taken",
+            f"TCP segment, {what}: cut, checksum",
+            f"TCP segment, {what}: received, ACK made",
+        )
+        yield names, lambda size=size: transfer(size)
     for family, size in (("IPv4", 4), ("IPv6", 16)):
         for length, n in ((64, 1), (1400, 1), (64, 10_000)):
             where = "one host" if n == 1 else f"{n:,} hosts"
-            cost = forwarding(size, length, n)
-            show(f"{family} datagram passed on, {length} B, {where}", cost)
+            args = size, length, n
+            names = (f"{family} datagram passed on, {length} B, {where}",)
+            yield names, lambda args=args: (forwarding(*args),)
         for n in (10, 1_000, 100_000):
-            looking, adding, removing = routing(n, size)
-            show(f"{n:,} {family} routes: look-up", looking)
-            show(f"{n:,} {family} routes: one more, one less", adding + removing)
+            names = (
+                f"{family} routes, {n:,}: look-up",
+                f"{family} routes, {n:,}: one more",
+                f"{family} routes, {n:,}: one less",
+            )
+            yield names, lambda n=n, size=size: routing(n, size)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.micro")
+    parser.add_argument("--save", type=Path, metavar="FILE")
+    parser.add_argument("--compare", type=Path, metavar="FILE")
+    parser.add_argument("--only", default="", metavar="WORD")
+    asked = parser.parse_args()
+    before = json.loads(asked.compare.read_text()) if asked.compare else {}
+    found = {}
+    for names, measure in lines():
+        if not names[0].startswith(asked.only):
+            continue
+        gc.collect()
+        gc.disable()
+        costs = measure()
+        gc.enable()
+        for name, cost in zip(names, costs, strict=True):
+            found[name] = round(cost)
+            was = f"{before[name]:>9,} ns before" if name in before else ""
+            print(f"{name:<50}{cost:>9,.0f} ns{was}", flush=True)
+    if asked.save:
+        asked.save.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
