@@ -12,6 +12,11 @@ from .vlan_port import access_port
 pytestmark = [pytest.mark.root, pytest.mark.programs("ip", "ping", "nc.openbsd")]
 
 
+@pytest.fixture(autouse=True)
+def as_typed(frame_by_frame: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SANSIO_NET_OFFLOAD")
+
+
 def test_up_and_the_lines_to_type(lab: Lab) -> None:
     text = (ROOT / "README.md").read_text()
     up = re.search(r"^\./run up (.*)$", text, re.M)
