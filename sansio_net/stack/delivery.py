@@ -99,43 +99,23 @@ def _answer(arrival: Arrival, packet: Packet | str | None, now: int) -> None:
     egress.send(stack, packet, ipv4.PROTO_TCP, now, foreign=is_foreign(arrival))
 
 
-def datagram_arrives(
-    arrival: Arrival,
-    data: bytes,
-    sport: int,
-    dport: int,
-    now: int,
-    known: UdpSocket | None = None,
-) -> None:
-    """To the socket whose binding fits best, to all of them for a group (RFC 768).
+def sockets_for(arrival: Arrival, sport: int, dport: int) -> list[UdpSocket]:
+    """The socket whose binding fits best, all of them for a group (RFC 768)."""
+    nic, table, foreign = (
+        arrival.nic,
+        arrival.nic.stack.socket_table,
+        is_foreign(arrival),
+    )
+    src, dst, group = arrival.src, arrival.dst, arrival.group
+    sockets = table.udp_for(src, sport, dst, dport, nic, group, foreign)
+    if len(sockets) == 1 and not group:
+        nic.known.note_flow(arrival, sport, dport, sockets[0])
+    return sockets
 
-    known: the one, where that was found out before.
-    """
-    nic = arrival.nic
-    src, dst = arrival.src, arrival.dst
-    if known is not None:
-        sockets = [known]
-    else:
-        table, foreign = nic.stack.socket_table, is_foreign(arrival)
-        sockets = table.udp_for(src, sport, dst, dport, nic, arrival.group, foreign)
-        if len(sockets) == 1 and not arrival.group:
-            nic.known.note_flow(arrival, sport, dport, sockets[0])
-    for socket in sockets:
-        socket.datagram_arrives(
-            data,
-            src,
-            sport,
-            dst,
-            arrival.ttl,
-            arrival.tos,
-            nic.name,
-            now,
-            arrival.options,
-            dport,
-        )
-    if not sockets:
-        arrival.drop(DropReason.UDP_NO_SOCKET)
-        faults.port_unreachable(arrival, now)
+
+def unwanted_datagram(arrival: Arrival, now: int) -> None:
+    arrival.drop(DropReason.UDP_NO_SOCKET)
+    faults.port_unreachable(arrival, now)
 
 
 def unknown_protocol(arrival: Arrival, now: int) -> None:

@@ -431,7 +431,15 @@ def udp_arrives(
     ):
         arrival.drop(DropReason.UDP_BAD_CHECKSUM)
         return
+    nic, src, dst, options = arrival.nic, arrival.src, arrival.dst, arrival.options
+    ttl, tos, name = arrival.ttl, arrival.tos, nic.name
+    wanted = [socket] if socket else delivery.sockets_for(arrival, sport, dport)
     step = packet.gso_size or length
     for start in range(at + 8, end, step) if end > at + 8 else (at + 8,):
         data = frame[start : min(start + step, end)]
-        delivery.datagram_arrives(arrival, data, sport, dport, now, socket)
+        for one in wanted:
+            one.datagram_arrives(
+                data, src, sport, dst, ttl, tos, name, now, options, dport
+            )
+        if not wanted:
+            delivery.unwanted_datagram(arrival, now)

@@ -454,7 +454,8 @@ class Connection:
 
     def enter(self, state: State) -> None:
         assert state in TRANSITIONS[self.state], f"{self.state} -> {state}"
-        self.note(self.clock, "tcp.state", self.state.value, state.value)
+        if self.trace is not None:
+            self.note(self.clock, "tcp.state", self.state.value, state.value)
         self.state = state
 
     def wake(self) -> None:
