@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# ignored where the run was started in the background; the programs under test are ended
+# by it, and would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT_SKIPS = pytest.StashKey[list[str]]()
 
