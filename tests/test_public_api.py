@@ -21,7 +21,7 @@ PUBLIC: dict[str, str] = {
         RawSocketDevice TapDevice Timer Trunk arrivals memory_pair run turn
     """,
     "sansio_net.adapters.asyncio": """
-        DatagramTransport Nic Server StreamTransport open_nic
+        DatagramTransport NetworkLoop Nic Server StreamTransport open_nic run
     """,
     "sansio_net.testing": """
         Conditions Link LinkCounts Livelock Network Pair Script ScriptError take_turn

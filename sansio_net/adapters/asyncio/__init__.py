@@ -1,8 +1,17 @@
 """asyncio on a virtual NIC: `open_nic`, and what it gives. docs/asyncio.md."""
 
 from .datagram import DatagramTransport
+from .loop import NetworkLoop, run
 from .nic import Nic, open_nic
 from .server import Server
 from .stream import StreamTransport
 
-__all__ = ["DatagramTransport", "Nic", "Server", "StreamTransport", "open_nic"]
+__all__ = [
+    "DatagramTransport",
+    "NetworkLoop",
+    "Nic",
+    "Server",
+    "StreamTransport",
+    "open_nic",
+    "run",
+]

@@ -8,6 +8,7 @@ import itertools
 from asyncio import staggered
 from collections.abc import Sequence
 
+from sansio_net.addresses import SocketAddress
 from sansio_net.errors import ConnectionAborted, SansioNetError
 from sansio_net.stack import Connected, Connection, ConnectionLost, Event, TcpOptions
 
@@ -128,18 +129,29 @@ async def _one(
 ) -> Connection:
     try:
         local = _local(info, locals_)
-        try:
-            conn = driver.stack.tcp_connect(info[4], local=local, options=options)
-        except SansioNetError as error:
-            if isinstance(error, OSError):
-                raise
-            raise OSError(str(error)) from error
-        driver.wake()
-        won.append(await Attempt(driver, conn).wait())
-        return conn
+        conn = await dial(driver, info[4], local, options)
     except OSError as error:
         errors.append(error)
         raise
+    won.append(conn)
+    return conn
+
+
+async def dial(
+    driver: Driver,
+    address: SocketAddress,
+    local: SocketAddress | None,
+    options: TcpOptions,
+) -> Connection:
+    """One connect, until it stands. Raises OSError."""
+    try:
+        conn = driver.stack.tcp_connect(address, local=local, options=options)
+    except SansioNetError as error:
+        if isinstance(error, OSError):
+            raise
+        raise OSError(str(error)) from error
+    driver.wake()
+    return await Attempt(driver, conn).wait()
 
 
 def _local(info: AddrInfo, locals_: Sequence[AddrInfo] | None) -> Sockname | None:

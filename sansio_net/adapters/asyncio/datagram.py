@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import socket
 from asyncio import transports
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sansio_net.errors import ConnectionFailed, LimitError, SansioNetError
 from sansio_net.stack import Event, SocketSpaceFreed, UdpSocket
 
 from .driver import Driver
 from .sockets import DatagramSocket, Sockname, sockname
+
+MAPPED: Final = "::ffff:"
 
 
 class DatagramTransport(transports._FlowControlMixin, transports.DatagramTransport):
@@ -37,8 +40,8 @@ class DatagramTransport(transports._FlowControlMixin, transports.DatagramTranspo
         context: contextvars.Context,
         waiter: asyncio.Future[None],
     ) -> None:
-        sock = DatagramSocket(udp, family)
-        extra: dict[str, Any] = {"socket": sock, "sockname": sock.getsockname()}
+        looks = DatagramSocket(udp, family)
+        extra: dict[str, Any] = {"socket": looks, "sockname": looks.getsockname()}
         extra["peername"] = sockname(udp.peer) if udp.peer is not None else None
         super().__init__(extra, driver.loop)
         self._driver = driver
@@ -46,6 +49,7 @@ class DatagramTransport(transports._FlowControlMixin, transports.DatagramTranspo
         self._context = context
         self._protocol: Any = protocol
         self._peer: Sockname | None = extra["peername"]
+        self._family = family
         self._buffer: deque[tuple[bytes, Any]] = deque()
         self._buffer_size = 0
         self._closing = self._lost = False
@@ -90,8 +94,14 @@ class DatagramTransport(transports._FlowControlMixin, transports.DatagramTranspo
                 continue
             if datagram is None:
                 return
-            source = sockname(datagram.source)
+            source = self._as_family(datagram.source)
             self._call("datagram_received", datagram.data, source)
+
+    def _as_family(self, endpoint: tuple[str, int]) -> Sockname:
+        host, port = endpoint
+        if self._family == socket.AF_INET6 and ":" not in host:
+            return (MAPPED + host, port, 0, 0)
+        return sockname(endpoint)
 
     def _call(self, name: str, *args: object) -> None:
         try:
@@ -130,6 +140,9 @@ class DatagramTransport(transports._FlowControlMixin, transports.DatagramTranspo
             if address is None:
                 self._udp.send(data)
             else:
+                host = address[0]
+                if host.startswith(MAPPED) and "." in host:  # RFC 4291 2.5.5.2
+                    address = host[len(MAPPED) :], address[1]
                 self._udp.send_to(data, address)
         except LimitError:
             return False

@@ -86,7 +86,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
         self._soon: asyncio.Handle | None = None
-        self._in_turn = False
+        self._in_turn = self._over = False
         self._stack_closed = False
         self._awaited: asyncio.Future[None] | None = None
 
@@ -111,6 +111,13 @@ class Driver:
         self._owners.pop(source, None)
         self._tell()
 
+    def forget_unowned(self, conn: Connection) -> bool:
+        """True if nobody but a connect that is over hears of it: nobody will."""
+        if isinstance(self._owners.get(conn), asyncio.Transport):
+            return False
+        self.forget(conn)
+        return not conn.closed
+
     @property
     def owners(self) -> list[Owner]:
         return list(self._owners.values())
@@ -119,7 +126,7 @@ class Driver:
 
     def wake(self) -> None:
         """A verb was called, or a device has something: a turn is due."""
-        if self._soon is None and not self._in_turn:
+        if self._soon is None and not (self._in_turn or self._over):
             self._soon = self.loop.call_soon(self._turn, context=self._context)
 
     def _turn(self, ready: tuple[Interface, ...] = ()) -> None:
@@ -237,6 +244,7 @@ class Driver:
             connection.abort()
         if self._devices:
             self._turn()  # their resets
+        self._over = True
         for fd in self._filenos.values():
             self.loop.remove_reader(fd)
         for handle in (self._timer, self._soon):

@@ -21,7 +21,14 @@ from typing import Any, Final, TypeVar
 from sansio_net.addresses import SocketAddress
 from sansio_net.drivers import Device
 from sansio_net.errors import LimitError
-from sansio_net.stack import Connection, Interface, Listener, Stack, StackConfig
+from sansio_net.stack import (
+    Connection,
+    Interface,
+    Listener,
+    Stack,
+    StackConfig,
+    UdpSocket,
+)
 from sansio_net.units import SECOND
 
 from . import connecting, tls
@@ -62,7 +69,7 @@ class Nic:
         interface: Interface,
         hosts: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self._driver = driver
+        self.driver = driver
         self.stack = driver.stack
         self.interface = interface
         self.hosts: dict[str, Sequence[str]] = dict(hosts or {})
@@ -74,7 +81,7 @@ class Nic:
 
     def wake(self) -> None:
         """A verb of the stack was called: let the loop act on it."""
-        self._driver.wake()
+        self.driver.wake()
 
     # -- names
 
@@ -108,7 +115,7 @@ class Nic:
         **kwds: Any,
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """As `asyncio.open_connection`; `kwds` are those of `create_connection`."""
-        loop = self._driver.loop
+        loop = self.driver.loop
         reader = asyncio.StreamReader(limit=limit, loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         transport, _ = await self.create_connection(
@@ -126,7 +133,7 @@ class Nic:
         **kwds: Any,
     ) -> Server:
         """As `asyncio.start_server`; `kwds` are those of `create_server`."""
-        loop = self._driver.loop
+        loop = self.driver.loop
 
         def factory() -> asyncio.StreamReaderProtocol:
             reader = asyncio.StreamReader(limit=limit, loop=loop)
@@ -196,32 +203,37 @@ class Nic:
             infos = connecting.interleaved(infos, interleave - 1)
         self._check_open()
         conn = await connecting.connect(
-            *(self._driver, infos, locals_, happy_eyeballs_delay),
+            *(self.driver, infos, locals_, happy_eyeballs_delay),
             *(self._options, all_errors),
         )
-        return await self._attach(conn, protocol_factory, encryption, server_hostname)
+        return await self.attach(conn, protocol_factory, encryption, server_hostname)
 
-    async def _attach(
+    async def attach(
         self,
         conn: Connection,
         protocol_factory: Callable[[], P],
-        encryption: Tls | None,
-        server_hostname: str | None,
+        encryption: Tls | None = None,
+        server_hostname: str | None = None,
+        server_side: bool = False,
     ) -> tuple[asyncio.Transport, P]:
-        """The transport of a new connection, once its handshakes are over."""
-        loop = self._driver.loop
+        """The transport of a connection of the stack that nobody has yet, once its
+        handshakes are over; it is aborted if that fails.
+        """
+        loop = self.driver.loop
         waiter = loop.create_future()
         transport: asyncio.Transport | None = None
         try:
             protocol = protocol_factory()
             context = contextvars.copy_context()
-            place = self._driver, conn
+            place = self.driver, conn
             if encryption is None:
                 stream = StreamTransport(*place, protocol, context, waiter=waiter)
                 transport = stream
             else:
                 lower, transport = encryption.wrap(
-                    *(loop, protocol, waiter), server_hostname=server_hostname
+                    *(loop, protocol, waiter),
+                    server_side=server_side,
+                    server_hostname=server_hostname,
                 )
                 StreamTransport(*place, lower, context)
             await waiter
@@ -229,7 +241,7 @@ class Nic:
             if transport is not None:
                 transport.close()
             else:
-                self._driver.forget(conn)
+                self.driver.forget(conn)
                 conn.abort()
                 self.wake()
             raise
@@ -281,7 +293,7 @@ class Nic:
             transparent=transparent,
             any_port=any_port,
         )
-        server = Server(self._driver, listeners, protocol_factory, encryption)
+        server = Server(self.driver, listeners, protocol_factory, encryption)
         if start_serving:
             await server.start_serving()
         return server
@@ -336,11 +348,19 @@ class Nic:
         sock = self.stack.udp_bind(
             local, peer=peer, broadcast=bool(allow_broadcast), reuse=bool(reuse_port)
         )
-        waiter = self._driver.loop.create_future()
+        return await self.attach_datagrams(sock, family, protocol_factory)
+
+    async def attach_datagrams(
+        self, sock: UdpSocket, family: int, protocol_factory: Callable[[], D]
+    ) -> tuple[asyncio.DatagramTransport, D]:
+        """The transport of a socket of the stack that nobody has yet. family: that of
+        the addresses; IPv6 for one of both is ``::ffff:10.0.0.1``, as on Linux.
+        """
+        waiter = self.driver.loop.create_future()
         try:
             protocol = protocol_factory()
             transport = DatagramTransport(
-                *(self._driver, sock, family, protocol),
+                *(self.driver, sock, family, protocol),
                 *(contextvars.copy_context(), waiter),
             )
         except BaseException:
@@ -353,8 +373,15 @@ class Nic:
             raise
         return transport, protocol
 
+    async def open_stream(
+        self, address: SocketAddress, local: SocketAddress | None = None
+    ) -> Connection:
+        """A connection that `attach` gives a transport. Raises OSError."""
+        self._check_open()
+        return await connecting.dial(self.driver, address, local, self._options)
+
     def _check_open(self) -> None:
-        if self._driver.closing:
+        if self.driver.closing:
             raise RuntimeError("the NIC is closed")
 
 

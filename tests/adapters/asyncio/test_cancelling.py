@@ -156,7 +156,7 @@ def test_cancelled_at_any_wait(
             await asyncio.wait([task])
             if not task.cancelled():
                 task.result()
-            await gone(lambda: not a._driver.owners)
+            await gone(lambda: not a.driver.owners)
             await gone(lambda: not a.stack.connections() and not a.stack.sockets())
             await gone(lambda: len(asyncio.all_tasks()) <= before + n_servants(b))
 
@@ -202,6 +202,6 @@ def test_500_connections_leave_nothing_behind(
             await gone(lambda: not a.stack.connections() and not b.stack.connections())
             await gone(lambda: len(asyncio.all_tasks()) == 1)
             assert counted() == before
-            assert a._driver.owners == []
+            assert a.driver.owners == []
 
     run(main())
