@@ -221,11 +221,12 @@ class Nic:
         """
         loop = self.driver.loop
         waiter = loop.create_future()
-        transport: asyncio.Transport | None = None
+        stream: StreamTransport | None = None
         try:
             protocol = protocol_factory()
             context = contextvars.copy_context()
             place = self.driver, conn
+            transport: asyncio.Transport
             if encryption is None:
                 stream = StreamTransport(*place, protocol, context, waiter=waiter)
                 transport = stream
@@ -235,11 +236,12 @@ class Nic:
                     server_side=server_side,
                     server_hostname=server_hostname,
                 )
-                StreamTransport(*place, lower, context)
+                stream = StreamTransport(*place, lower, context)
             await waiter
         except BaseException:
-            if transport is not None:
-                transport.close()
+            # nobody has it who could wait for the peer
+            if stream is not None:
+                stream.abort()
             else:
                 self.driver.forget(conn)
                 conn.abort()

@@ -139,6 +139,7 @@ async def serve_all(b: Nic) -> None:
 @settings(max_examples=30, deadline=None)
 @given(n=st.integers(1, 12), later=st.integers(0, 12))
 @example(n=1, later=0)
+@example(n=2, later=0)  # when the connection stands and its transport is being made
 def test_cancelled_at_any_wait(
     program: Callable[[Nic], Coroutine[Any, Any, None]], n: int, later: int
 ) -> None:
