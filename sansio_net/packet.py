@@ -114,7 +114,10 @@ class Packet:
         return cls(frame, (), 0, 0, csum)
 
     def __len__(self) -> int:
-        return len(self.head) + sum(map(len, self.body))
+        size = len(self.head)
+        for part in self.body:
+            size += len(part)
+        return size
 
     def join(self) -> bytes:
         """All bytes in one piece. Checksums and cuts stay as they are: see flatten."""

@@ -12,7 +12,7 @@ from typing import Final
 from sansio_net.errors import ChecksumError, MalformedError, TruncatedError
 
 from . import ipv4, ipv6, ipv6_extensions
-from .checksum import checksum
+from .checksum import checksum, ones_sum
 
 ECHO_REPLY: Final = 0
 UNREACHABLE: Final = 3
@@ -90,7 +90,7 @@ def parse_icmp(
     if stop - start < HEADER_SIZE:
         raise TruncatedError(f"ICMP header cut at {stop - start} bytes")
     kind, code, check, rest = HEADER.unpack_from(data, start)
-    if verify and checksum(data[start:stop]):
+    if verify and ones_sum(data[start:stop]) != 0xFFFF:
         raise ChecksumError("ICMP checksum is wrong")
     return Icmp(kind, code, rest, data[start + HEADER_SIZE : stop], check)
 

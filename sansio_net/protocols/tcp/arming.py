@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CORK_DELAY: Final = 200 * MILLISECOND
 """The longest that a segment waits to be filled; Linux's TCP_CORK."""
 
+_OF_TEXT: Final = (RETRANSMIT, PROBE, REORDER, PACING)
+"""What runs for want of an acknowledgment, or of leave to send."""
+
 SENDING: Final = (
     State.ESTABLISHED,
     State.CLOSE_WAIT,
@@ -68,10 +71,7 @@ def rearm(conn: Connection, now: int) -> None:
     """RFC 6298 (5.2) and (5.3): something new was acknowledged."""
     timers, tail = conn.timers, conn.recovery.tail
     if conn.sender.snd_una == conn.sender.snd_nxt:
-        timers.stop(RETRANSMIT)
-        timers.stop(PROBE)
-        timers.stop(REORDER)
-        timers.stop(PACING)
+        timers.stop_several(_OF_TEXT)
     elif tail is not None and (board := _probes(conn, tail)) is not None:
         _arm_probe(conn, board, now)
     else:
