@@ -118,8 +118,11 @@ PROGRAMS = [plain, bulk, encrypted, upgraded, racing, datagrams]
 
 
 async def serve_all(b: Nic) -> None:
+    kept = []
+
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.pause_reading()
+        kept.append(writer)  # since Python 3.13 it closes when it is dropped
 
     async def upgrade(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -63,42 +63,56 @@ def test_a_name_that_the_certificate_does_not_have() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("by", ["nic", "loop"])
-def test_start_tls(by: str) -> None:
-    """In the middle of a conversation, as STARTTLS does; both ends."""
+async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """STARTTLS in the middle of a conversation."""
+    assert await reader.readline() == b"STARTTLS\n"
+    writer.write(b"go\n")
+    await writer.drain()
+    await writer.start_tls(server_context())
+    writer.write(b"secret " + await reader.readline())
+    await finish(writer)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert await reader.readline() == b"STARTTLS\n"
-        writer.write(b"go\n")
-        await writer.drain()
-        await writer.start_tls(server_context())
-        writer.write(b"secret " + await reader.readline())
-        await finish(writer)
 
+def test_start_tls_by_streams() -> None:
     async def main() -> None:
         async with two_nics() as (a, b):
-            await b.start_server(serve, B, 25)
+            await b.start_server(upgrade, B, 25)
             reader, writer = await a.open_connection("b.test", 25)
             writer.write(b"STARTTLS\n")
             assert await reader.readline() == b"go\n"
-            if by == "loop":
-                await writer.start_tls(client_context(), server_hostname="b.test")
-            else:
-                protocol = writer.transport.get_protocol()
-                transport = await a.start_tls(
-                    writer.transport,
-                    protocol,
-                    client_context(),
-                    server_hostname="b.test",
-                )
-                assert isinstance(protocol, asyncio.StreamReaderProtocol)
-                protocol._replace_writer(writer)  # type: ignore[attr-defined]
-                protocol._replace_transport = None  # type: ignore[attr-defined]
-                writer._transport = transport  # type: ignore[attr-defined]
+            await writer.start_tls(client_context(), server_hostname="b.test")
             assert writer.get_extra_info("ssl_object") is not None
             writer.write(b"word\n")
             assert await reader.readline() == b"secret word\n"
             await finish(writer)
+
+    run(main())
+
+
+@pytest.mark.parametrize("by", ["nic", "loop"])
+def test_start_tls_by_transports(by: str) -> None:
+    class Client(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.lines: asyncio.Queue[bytes] = asyncio.Queue()
+
+        def data_received(self, data: bytes) -> None:
+            self.lines.put_nowait(data)
+
+    async def main() -> None:
+        async with two_nics() as (a, b):
+            await b.start_server(upgrade, B, 25)
+            transport, client = await a.create_connection(Client, "b.test", 25)
+            transport.write(b"STARTTLS\n")
+            assert await client.lines.get() == b"go\n"
+            verbs = a if by == "nic" else asyncio.get_running_loop()
+            over = await verbs.start_tls(
+                transport, client, client_context(), server_hostname="b.test"
+            )
+            over.write(b"word\n")
+            assert await client.lines.get() == b"secret word\n"
+            over.close()
+            with pytest.raises(TypeError):
+                await a.start_tls(transport, client, None)  # type: ignore[arg-type]
 
     run(main())
 
