@@ -40,7 +40,7 @@ class DatagramTransport(transports._FlowControlMixin, transports.DatagramTranspo
         context: contextvars.Context,
         waiter: asyncio.Future[None],
     ) -> None:
-        looks = DatagramSocket(udp, family)
+        looks = DatagramSocket(udp, family, driver.name, driver.wake)
         extra: dict[str, Any] = {"socket": looks, "sockname": looks.getsockname()}
         extra["peername"] = sockname(udp.peer) if udp.peer is not None else None
         super().__init__(extra, driver.loop)

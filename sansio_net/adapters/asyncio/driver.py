@@ -77,6 +77,8 @@ class Driver:
         self.stack = stack
         self.loop = loop
         self.closing = False
+        self.name = next(iter(devices)).name
+        """Of the first interface: where groups are joined."""
         self._devices = dict(devices)
         self._clock = clock
         # turns belong to nobody's task

@@ -61,6 +61,15 @@ UDP_OPTIONS: Final[dict[_Key, tuple[str, int]]] = {
     (socket.IPPROTO_IPV6, getattr(socket, "IPV6_TCLASS", 67)): ("tos", 1),
 }
 
+MEMBERSHIP: Final[dict[_Key, tuple[int, str]]] = {
+    (socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP): (4, "join"),
+    (socket.IPPROTO_IP, socket.IP_DROP_MEMBERSHIP): (4, "leave"),
+    (socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP): (16, "join"),
+    (socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP): (16, "leave"),
+}
+"""By level and number: the size of the group at the head of the value, and the verb.
+The interface that follows it is the NIC's only one."""
+
 
 def sockname(endpoint: tuple[str, int], family: int = 0) -> Sockname:
     """An endpoint as sockets have it: IPv6's are of four."""
@@ -216,10 +225,36 @@ class DatagramSocket(VirtualSocket):
     proto = socket.IPPROTO_UDP
     _options = UDP_OPTIONS
 
-    def __init__(self, sock: UdpSocket, family: int) -> None:
+    def __init__(
+        self, sock: UdpSocket, family: int, nic: str, wake: Callable[[], None]
+    ) -> None:
         peer = sockname(sock.peer) if sock.peer is not None else None
         super().__init__(sockname(sock.local, family), peer)
-        self._sock = sock
+        self._sock, self._nic, self._wake = sock, nic, wake
+
+    def setsockopt(
+        self,
+        level: int,
+        optname: int,
+        value: int | bytes | None,
+        optlen: int | None = None,
+    ) -> None:
+        """As a socket's; groups are joined and left on the NIC."""
+        membership = MEMBERSHIP.get((level, optname))
+        if membership is None:
+            super().setsockopt(level, optname, value, optlen)
+            return
+        size, verb = membership
+        if isinstance(value, int) or value is None or len(value) < size:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        group = bytes(value[:size])
+        try:
+            (self._sock.join if verb == "join" else self._sock.leave)(
+                group, nic=self._nic
+            )
+        except (SansioNetError, ValueError) as error:
+            raise OSError(errno.EINVAL, str(error)) from None
+        self._wake()
 
     def _set(self, name: str, value: int | bool) -> None:
         changes: dict[str, Any] = {name: value}

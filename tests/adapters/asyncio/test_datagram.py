@@ -134,3 +134,30 @@ def test_a_family_is_needed() -> None:
             mine.close()
 
     run(main())
+
+
+def test_groups_are_joined_by_socket_options() -> None:
+    async def main() -> None:
+        async with two_nics() as (a, b):
+            a.stack.add_route("224.0.0.0/4", nic=a.interface)
+            place = ("0.0.0.0", 5353)
+            theirs, server = await b.create_datagram_endpoint(Recorder, place)
+            mine, _ = await a.create_datagram_endpoint(Recorder, (A, 0))
+            sock = theirs.get_extra_info("socket")
+            group = socket.inet_aton("224.0.0.251")
+            option = (socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP)
+            sock.setsockopt(*option, group + socket.inet_aton("0.0.0.0"))
+            mine.sendto(b"who?", ("224.0.0.251", 5353))
+            assert (await server.got.get())[0] == b"who?"
+            with pytest.raises(OSError, match="Invalid"):
+                sock.setsockopt(*option, b"")
+            with pytest.raises(OSError, match="not a"):
+                sock.setsockopt(*option, socket.inet_aton(B) * 2)
+            for value in (0, 1):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, value)
+                got = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST)
+                assert got == value
+            mine.close()
+            theirs.close()
+
+    run(main())

@@ -159,6 +159,9 @@ def test_a_server_as_asyncio_has_them() -> None:
         async with two_nics() as (a, b):
             server = await b.start_server(echo, B, 7, start_serving=False)
             assert not server.is_serving()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.03):
+                    await a.open_connection(B, 7)
             forever = asyncio.create_task(server.serve_forever())
             reader, writer = await a.open_connection(B, 7)
             assert server.is_serving()
@@ -256,5 +259,16 @@ def test_links_that_do_not_exist() -> None:
             with pytest.raises(ValueError, match="not a link"):
                 async with open_nic(wrong, ["10.0.0.1/24"]):
                     pass
+
+    run(main())
+
+
+def test_a_listener_that_nobody_hears_of_resets_who_connects() -> None:
+    async def main() -> None:
+        async with two_nics() as (a, b):
+            b.stack.tcp_listen((B, 99))
+            reader, _ = await a.open_connection(B, 99)
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
 
     run(main())
