@@ -17,6 +17,9 @@ from sansio_net.errors import ConnectionAborted, DeviceGone, SansioNetError
 from sansio_net.machine import earliest
 from sansio_net.stack import (
     Accepted,
+    AddressAdded,
+    AddressConflict,
+    AddressRemoved,
     Closed,
     Connected,
     Connection,
@@ -42,6 +45,7 @@ OF_CONNECTIONS: Final = (
     *(DataReceived, SpaceFreed, EofReceived),
     *(Connected, Closed, ConnectionLost),
 )
+OF_ADDRESSES: Final = (AddressAdded, AddressRemoved, AddressConflict)
 OF_SOCKETS: Final = (UdpReceived, UdpError, SocketSpaceFreed)
 
 GRACE: Final = SECOND
@@ -193,6 +197,8 @@ class Driver:
                 owner = owners.get(event.listener)
                 if owner is None:
                     event.conn.abort()
+            elif isinstance(event, OF_ADDRESSES):
+                self._tell()
             elif isinstance(event, StackClosed):
                 self._stack_closed = True
                 self._tell()
@@ -202,6 +208,14 @@ class Driver:
     def guard(self, what: str, **about: Any) -> None:
         """Tell the loop of an exception in somebody's callback."""
         self.loop.call_exception_handler({"message": what, **about})
+
+    async def settle(self, nic: Interface, timeout: int) -> None:
+        """Until the link was asked about every address (RFC 4862 5.4, RFC 5227)."""
+
+        def settled() -> bool:
+            return all(address.usable for address in nic.addresses)
+
+        await self._wait(settled, self._clock() + timeout)
 
     # -- the end
 

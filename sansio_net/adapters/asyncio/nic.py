@@ -52,6 +52,9 @@ ClientConnected = Callable[
 CLOSE_TIMEOUT: Final = 5 * SECOND
 """How long peers may take for what is queued and for their FINs, at the end."""
 
+SETTLE_TIMEOUT: Final = 5 * SECOND
+"""How long the link may take to say that our addresses are nobody else's."""
+
 STREAM_LIMIT: Final = 64 * 1024
 """Of a StreamReader's buffer, as asyncio's."""
 
@@ -434,8 +437,9 @@ async def open_nic(
     link: ``"tap:tap0"``, ``"tun:tun0"``, ``"veth:eth1"``, or a device, which is closed
     in the end. addresses: ``"10.0.0.2/24"``. gateway: default routes. host_address: the
     other side's, of a TAP or TUN. hosts: addresses by name. seed: 32 bytes of the
-    system's by default; clock: nanoseconds. On the way out everything that is open is
-    closed, for at most `close_timeout` ns; then it is aborted.
+    system's by default; clock: nanoseconds. The block begins when the addresses are
+    usable, IPv6's after duplicate detection: up to two seconds. On the way out
+    everything that is open is closed, for at most `close_timeout` ns; then aborted.
 
     Raises DeviceError, ValueError, Unreachable.
     """
@@ -460,6 +464,7 @@ async def open_nic(
         device.close()
         raise
     try:
+        await driver.settle(interface, SETTLE_TIMEOUT)
         yield Nic(driver, interface, hosts)
     finally:
         await driver.close(close_timeout)

@@ -272,3 +272,22 @@ def test_a_listener_that_nobody_hears_of_resets_who_connects() -> None:
                 await reader.read()
 
     run(main())
+
+
+def test_ipv6_is_usable_at_once() -> None:
+    async def main() -> None:
+        ends = memory_pair(Link(4))
+        async with (
+            open_nic(ends[0], ["fd00::1/64"], close_timeout=0) as a,
+            open_nic(ends[1], ["fd00::2/64"], close_timeout=0) as b,
+        ):
+            server = await b.start_server(echo, "fd00::2", 7)
+            assert server.sockets[0].getsockname() == ("fd00::2", 7, 0, 0)
+            reader, writer = await a.open_connection("fd00::2", 7)
+            assert writer.get_extra_info("peername") == ("fd00::2", 7, 0, 0)
+            assert writer.get_extra_info("socket").family == socket.AF_INET6
+            writer.write(b"x")
+            assert await reader.read(1) == b"x"
+            await finish(writer)
+
+    run(main())
