@@ -25,8 +25,8 @@ def test_both_ways_then_both_ends(wire: Wire) -> None:
     assert server.read(16) == b"from the client\n"
     server.type(b"from the server\n")
     assert client.read(16) == b"from the server\n"
-    # a half-close: the other way goes on (a listener whose peer had ended would end too,
-    # with nothing more to say)
+    # a half-close: the other way goes on (a listener whose peer has ended ends too, if
+    # it has nothing more to say)
     server.end_input()
     client.type(b"still here\n")
     assert server.read(11) == b"still here\n"
