@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import signal
 import sys
+from abc import ABC, abstractmethod
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import deque
 from collections.abc import Sequence
@@ -134,7 +135,7 @@ class Idle:
         self._session.finish(OK if self.is_connected else FAILED)
 
 
-class Peer:
+class Peer(ABC):
     """What both kinds share: the streams, -w, and signals.
 
     host: "" for whoever comes. With one, `_open` is called once our addresses of its
@@ -159,12 +160,13 @@ class Peer:
         except SansioNetError as error:
             self._no_way(error)
 
+    @abstractmethod
     def _open(self) -> None:
         """Raises SansioNetError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _no_way(self, error: SansioNetError) -> None:
-        raise NotImplementedError
+        """What `_open` raised."""
 
     def start(self, session: Session) -> None:
         session.loop.call_at(0, self._begin)
