@@ -8,13 +8,13 @@ import itertools
 from asyncio import staggered
 from collections.abc import Sequence
 
+from sansio_net.adapters.names import AddrInfo
+from sansio_net.adapters.sockets import Sockname
 from sansio_net.addresses import SocketAddress
 from sansio_net.errors import ConnectionAborted, SansioNetError
 from sansio_net.stack import Connected, Connection, ConnectionLost, Event, TcpOptions
 
 from .driver import Driver
-from .names import AddrInfo
-from .sockets import Sockname
 
 
 class Attempt:

@@ -12,11 +12,11 @@ from asyncio import transports
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from sansio_net.adapters.sockets import DatagramSocket, Sockname, sockname
 from sansio_net.errors import ConnectionFailed, LimitError, SansioNetError
 from sansio_net.stack import Event, SocketSpaceFreed, UdpSocket
 
 from .driver import Driver
-from .sockets import DatagramSocket, Sockname, sockname
 
 MAPPED: Final = "::ffff:"
 

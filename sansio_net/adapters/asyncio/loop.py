@@ -14,10 +14,11 @@ from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_address, ip_network
 from typing import Any, Final, TypeVar
 
+from sansio_net.adapters.names import family_of
+from sansio_net.adapters.sockets import sockname
+
 from . import tls
-from .names import family_of
 from .nic import Nic
-from .sockets import sockname
 from .tls import Tls
 from .tokens import Tokens, listening_place
 

@@ -18,6 +18,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+from sansio_net.adapters.links import open_device
+from sansio_net.adapters.names import AddrInfo, lookup
 from sansio_net.addresses import SocketAddress
 from sansio_net.drivers import Device
 from sansio_net.errors import LimitError
@@ -34,8 +36,6 @@ from sansio_net.units import SECOND
 from . import connecting, tls
 from .datagram import DatagramTransport
 from .driver import Driver
-from .links import open_device
-from .names import AddrInfo, lookup
 from .server import Server
 from .stream import StreamTransport
 from .tls import Tls

@@ -6,11 +6,11 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Sequence
 
+from sansio_net.adapters.sockets import ListeningSocket
 from sansio_net.errors import SansioNetError
 from sansio_net.stack import Accepted, Connection, Event, Listener
 
 from .driver import Driver
-from .sockets import ListeningSocket
 from .stream import StreamTransport
 from .tls import Tls
 

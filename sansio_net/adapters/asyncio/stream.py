@@ -14,11 +14,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from sansio_net.adapters.sockets import StreamSocket
 from sansio_net.errors import ConnectionAborted, SansioNetError
 from sansio_net.stack import Closed, Connection, ConnectionLost, Event, SpaceFreed
 
 from .driver import Driver
-from .sockets import StreamSocket
 
 if TYPE_CHECKING:
     from .server import Server

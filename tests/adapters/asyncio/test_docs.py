@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sansio_net.adapters.asyncio import Nic
-from sansio_net.adapters.asyncio.sockets import TCP_OPTIONS
+from sansio_net.adapters.sockets import TCP_OPTIONS
 from tests.test_docs import ROOT, blocks
 
 PAGE = ROOT / "docs" / "asyncio.md"

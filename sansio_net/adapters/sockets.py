@@ -1,4 +1,4 @@
-"""What `get_extra_info("socket")` gives: it looks like a socket and has no descriptor.
+"""Sockets' names and options, and what looks like a socket and has no descriptor.
 
 Options are the kernel's numbers, mapped to ours; one that we do not have is remembered
 and read back, for programs set many that mean nothing here.
