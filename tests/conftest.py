@@ -33,8 +33,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 # by it, and would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-ROOT_SKIPS = pytest.StashKey[list[str]]()
-
 
 def root_missing() -> str | None:
     """Why tests marked `root` cannot run here, or None."""
@@ -55,7 +53,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "programs(*names): real programs the test talks to"
     )
-    config.stash[ROOT_SKIPS] = []
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -64,7 +61,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if reason is not None:
             if os.environ.get("SANSIO_NET_REQUIRE_ROOT") == "1":
                 pytest.fail(f"SANSIO_NET_REQUIRE_ROOT=1, but: {reason}", pytrace=False)
-            item.config.stash[ROOT_SKIPS].append(item.nodeid)
             pytest.skip(reason)
     # who may create interfaces may also install programs: absence is an error there
     for marker in item.iter_markers("programs"):
@@ -73,13 +69,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"not installed: {', '.join(absent)}", pytrace=False)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    skipped = config.stash[ROOT_SKIPS]
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reason = root_missing()
+    # from the reports: the tests may have run in other processes
+    skipped = [
+        report.nodeid
+        for report in terminalreporter.stats.get("skipped", ())
+        if reason is not None and f"Skipped: {reason}" in str(report.longrepr)
+    ]
     if skipped:
         terminalreporter.write_line(
-            f"{len(skipped)} tests skipped ({root_missing()}; "
+            f"{len(skipped)} tests skipped ({reason}; "
             "SANSIO_NET_REQUIRE_ROOT=1 makes this a failure):"
         )
         for nodeid in skipped:

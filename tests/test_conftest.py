@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CONFTEST = Path(__file__).with_name("conftest.py")
 ROOT_TEST = """
 import pytest
@@ -24,12 +26,17 @@ def test_with_programs():
 """
 
 
-def run(folder: Path, test: str, conftest: str, **env: str) -> tuple[int, str]:
+def run(
+    folder: Path, test: str, conftest: str, *options: str, **env: str
+) -> tuple[int, str]:
     (folder / "conftest.py").write_text(conftest)
     (folder / "test_it.py").write_text(test)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = root: root\n")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *(*options, folder),
+        ],
         env={**os.environ, **env},
         cwd=folder,
         capture_output=True,
@@ -44,9 +51,13 @@ def unprivileged() -> str:
     return CONFTEST.read_text().replace("os.geteuid() != 0", "True")
 
 
-def test_without_root_the_test_is_skipped_counted_and_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_without_root_the_test_is_skipped_counted_and_named(
+    tmp_path: Path, workers: str
+) -> None:
     status, output = run(
-        tmp_path, ROOT_TEST, unprivileged(), SANSIO_NET_REQUIRE_ROOT=""
+        *(tmp_path, ROOT_TEST, unprivileged(), "-n", workers),
+        SANSIO_NET_REQUIRE_ROOT="",
     )
     assert status == 0
     assert "1 skipped" in output

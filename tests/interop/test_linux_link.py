@@ -58,10 +58,12 @@ def test_every_byte_and_no_time_out_without_a_reason(
         assert (sender["bytes"], receiver["bytes"]) == (SIZE, SIZE)
         assert receiver["sha256"] == SHA256
         assert sender["congestion"] == receiver["congestion"] == "cubic"
-        if bridge["latest"] < TOO_LATE:
-            break
-    assert (bridge["counts"][0]["lost"] > 0) == (loss != "0%")
-    assert sender["timeouts"] <= explained(bridge["drops"][0]), report
+        assert (bridge["counts"][0]["lost"] > 0) == (loss != "0%")
+        allowed = explained(bridge["drops"][0])
+        if bridge["latest"] < TOO_LATE and sender["timeouts"] <= allowed:
+            return
+    # thrice: not for want of a processor
+    assert sender["timeouts"] <= allowed, report
 
 
 def test_the_table_gives_ratios_within_a_run() -> None:

@@ -71,15 +71,26 @@ class Net:
         self._serial = itertools.count(1)
 
     def arrives(self, family: int, sender: int = 0) -> bool:
-        """Does what this one sends to the group reach our port?"""
+        """Does what this one sends to the group reach our port?
+
+        A datagram to ourselves follows it; UDP may lose that, too, so it is repeated.
+        """
         n = next(self._serial)
-        group, fence = f"group{n}", f"fence{n}"
-        for host, text in ((GROUPS[family], group), (OURS[family], fence)):
-            line = f"{host} {PORT} text:{text}\n"
-            self.senders[sender].write(line.encode())
-        self.node.event("Frame", text=fence)
-        self.latest = f"text:{group}"
-        return bool(self.node.seen("Frame", text=group))
+        group = f"group{n}"
+        self._send(sender, GROUPS[family], group)
+        for again in range(5):
+            fence = f"fence{n}.{again}"
+            self._send(sender, OURS[family], fence)
+            try:
+                self.node.event("Frame", timeout=4, text=fence)
+            except AssertionError:
+                continue
+            self.latest = f"text:{group}"
+            return bool(self.node.seen("Frame", text=group))
+        raise AssertionError(f"no fence arrives: {self.node}")
+
+    def _send(self, sender: int, host: str, text: str) -> None:
+        self.senders[sender].write(f"{host} {PORT} text:{text}\n".encode())
 
     def becomes(self, arrives: bool, family: int, sender: int = 0) -> None:
         wait_for(
