@@ -17,7 +17,8 @@ PUBLIC: dict[str, str] = {
         UdpReceived UdpSocket
     """,
     "sansio_net.drivers": """
-        CaptureEnded Device LinkedDevice Loop MemoryDevice Offload PcapReplayDevice
+        BusyPollSelector CaptureEnded Device LinkedDevice Loop MemoryDevice Offload
+        PcapReplayDevice
         RawSocketDevice TapDevice Timer Trunk arrivals memory_pair run turn
     """,
     "sansio_net.adapters.asyncio": """

@@ -23,7 +23,6 @@ from sansio_net.addresses import (
 )
 from sansio_net.drivers import (
     Device,
-    Offload,
     PcapReplayDevice,
     RawSocketDevice,
     TapDevice,
@@ -36,95 +35,9 @@ from sansio_net.stack import Stack, StackConfig
 from sansio_net.stack.interface import Interface
 
 from .errors import UsageError
+from .linkname import FORMS, VLAN, LinkName, parse_link
 
 ENVIRONMENT: Final = "SANSIO_NET_LINK"
-OFFLOAD: Final = "SANSIO_NET_OFFLOAD"
-FORMS: Final = "tap:NAME, tun:NAME, veth:IFNAME, fd:N[,tun|tap][,vnet] or pcap:FILE"
-VLAN: Final = ",vlan="
-
-
-@dataclass(slots=True)
-class LinkName:
-    """A LINK as it was typed. `name` is the interface, the file, or the number.
-
-    vlans: the 802.1Q tags of its frames, outermost first. offload: what the kernel
-    does for us, and we for it.
-    """
-
-    text: str
-    kind: str
-    name: str
-    medium: Medium = Medium.ETHERNET
-    vnet: bool = False
-    offload: Offload = Offload.FULL
-    vlans: tuple[int, ...] = ()
-
-    @property
-    def device(self) -> str:
-        """What several links with different VLANs share."""
-        return f"{self.kind}:{self.name}"
-
-
-def parse_link(text: str) -> LinkName:
-    """Raises ArgumentTypeError with the forms that there are."""
-    untagged, comma, tags = text.rpartition(VLAN)
-    kind, colon, name = (untagged if comma else text).partition(":")
-    if not colon or not name:
-        raise ArgumentTypeError(f"not a link: {text!r}; use {FORMS}")
-    if kind == "pcap":
-        link = LinkName(text, kind, name)
-    elif kind in ("tap", "tun", "veth"):
-        link = _parse_device(text, kind, name)
-    elif kind == "fd":
-        link = _parse_descriptor(text, name)
-    else:
-        raise ArgumentTypeError(f"not a kind of link: {kind!r}; use {FORMS}")
-    if comma:
-        if link.medium is Medium.IP:
-            raise ArgumentTypeError(f"{text}: a TUN has no VLANs")
-        link.vlans = parse_vlans(tags)
-    return link
-
-
-def _parse_device(text: str, kind: str, name: str) -> LinkName:
-    name, comma, word = name.partition(",")
-    medium = Medium.IP if kind == "tun" else Medium.ETHERNET
-    link = LinkName(text, kind, name, medium)
-    if not comma:
-        word = f"offload={os.environ.get(OFFLOAD, Offload.FULL.value)}"
-    key, _, value = word.partition("=")
-    levels = [level.value for level in Offload]
-    if key != "offload" or value not in levels:
-        said = "|".join(levels)
-        raise ArgumentTypeError(f"{text}: not an option: {word!r}; offload={said}")
-    link.offload = Offload(value)
-    return link
-
-
-def _parse_descriptor(text: str, name: str) -> LinkName:
-    number, *words = name.split(",")
-    if not number.isascii() or not number.isdigit():
-        raise ArgumentTypeError(f"not a descriptor: {number!r}; use {FORMS}")
-    link = LinkName(text, "fd", number)
-    for word in words:
-        if word == "vnet":
-            link.vnet = True
-        elif word in ("tun", "tap"):
-            link.medium = Medium.IP if word == "tun" else Medium.ETHERNET
-        else:
-            raise ArgumentTypeError(f"not an option of fd: {word!r}; use {FORMS}")
-    return link
-
-
-def parse_vlans(text: str) -> tuple[int, ...]:
-    """``7``, or ``100.7`` for tag 7 within service tag 100."""
-    words = text.split(".")
-    if not all(word.isascii() and word.isdigit() for word in words):
-        raise ArgumentTypeError(f"not a VLAN: {text!r}; use vlan=7, or vlan=100.7")
-    vlans = tuple(map(int, words))
-    if not all(1 <= vlan <= 4094 for vlan in vlans):
-        raise ArgumentTypeError(f"a VLAN is 1 to 4094: {text!r}")
-    return vlans
 
 
 @dataclass(slots=True)

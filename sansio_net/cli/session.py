@@ -94,7 +94,8 @@ def make_loop(
     if recording is not None:
         clock = recording.clock(clock)
         devices = {nic: recording.device(devices[nic], nic) for nic in devices}
-    return Loop(stack, devices, clock, wait=wait)
+    busy_poll = max(link.options.name.busy_poll for link in links)
+    return Loop(stack, devices, clock, wait=wait, busy_poll=busy_poll)
 
 
 def warn(text: str) -> None:

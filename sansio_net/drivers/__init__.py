@@ -1,5 +1,6 @@
 """Devices, and the loop that runs a stack on them: the only place that touches I/O."""
 
+from .busy import BusyPollSelector
 from .descriptor import Offload
 from .loop import Device, Loop, Timer, arrivals, run, turn
 from .memory import LinkedDevice, MemoryDevice, memory_pair
@@ -9,6 +10,7 @@ from .tap import TapDevice
 from .trunk import Trunk
 
 __all__ = [
+    "BusyPollSelector",
     "CaptureEnded",
     "Device",
     "LinkedDevice",

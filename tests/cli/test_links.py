@@ -6,6 +6,7 @@ import pytest
 
 from sansio_net.addresses import format_mac, pack_ip
 from sansio_net.cli.errors import UsageError
+from sansio_net.cli.linkname import BUSY_POLL, parse_link
 from sansio_net.cli.links import (
     ENVIRONMENT,
     _add_default_route,
@@ -14,7 +15,6 @@ from sansio_net.cli.links import (
     default_mac,
     neighbour_address,
     parse_address,
-    parse_link,
 )
 from sansio_net.drivers import Offload
 from sansio_net.packet import Medium
@@ -57,6 +57,23 @@ def test_offload_is_part_of_the_link() -> None:
     for text in ("tap:t,offload=half", "tap:t,vnet", "veth:v,"):
         with pytest.raises(ArgumentTypeError, match=r"offload=none\|checksum\|full"):
             parse_link(text)
+
+
+def test_busy_polling_is_part_of_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse_link("tap:t").busy_poll == 0
+    link = parse_link("tap:t,busy_poll=50us,offload=none,vlan=7")
+    assert (link.busy_poll, link.offload, link.vlans) == (50_000, Offload.NONE, (7,))
+    assert parse_link("fd:3,tun,busy_poll=1ms").busy_poll == 1_000_000
+    for text in ("tap:t,busy_poll=", "fd:3,busy_poll=soon", "veth:v,busy_poll=50"):
+        with pytest.raises(ArgumentTypeError, match="busy_poll="):
+            parse_link(text)
+    monkeypatch.setenv(BUSY_POLL, "20us")
+    for text in ("veth:v", "fd:3"):
+        assert parse_link(text).busy_poll == 20_000
+    assert parse_link("tap:t,busy_poll=0").busy_poll == 0  # its own word is stronger
+    monkeypatch.setenv(BUSY_POLL, "2s")
+    with pytest.raises(ArgumentTypeError, match="at most 1s"):
+        parse_link("tap:t")
 
 
 def test_a_vlan_is_part_of_the_link() -> None:

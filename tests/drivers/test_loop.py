@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
+import selectors
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from sansio_net.drivers.loop import HOT_TURNS, ROUNDS, Loop, arrivals, run, turn
 from sansio_net.errors import DeviceGone, StateError
+from sansio_net.packet import Packet
 
 from .fakes import FakeDevice, FakeNic, FakeStack, SocketDevice
 
@@ -350,20 +353,35 @@ def test_a_hot_device_does_not_starve_the_others() -> None:
     net.close()
 
 
-def test_busy_polling_does_not_sleep_after_a_frame(real: RealNet) -> None:
-    real.fakes[0].peer.send(b"request")
-    with real.loop(busy_poll=10**12) as loop:
-        turns = 0
+def test_busy_polling_asks_again_instead_of_sleeping(
+    real: RealNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float | None] = []
+    peer = real.fakes[0].peer
 
-        def handle_timeout(now: int) -> None:
-            nonlocal turns
-            turns += 1
-            if turns == 50:
+    class Counting(selectors.PollSelector):
+        def select(self, timeout: float | None = None) -> Any:
+            asked.append(timeout)
+            if len(asked) == 5:
+                peer.send(b"second")  # nobody sleeps: it is found all the same
+            return super().select(timeout)
+
+    monkeypatch.setattr(selectors, "PollSelector", Counting)
+    peer.send(b"first")
+    with real.loop(busy_poll=10**15) as loop:
+        arrived: list[bytes] = []
+
+        def receive(items: Sequence[Packet], now: int) -> None:
+            arrived.extend(item.head for item in items)
+            if b"second" in arrived:
                 loop.stop()
 
-        real.stack.handle_timeout = handle_timeout  # type: ignore[method-assign]
-        loop.run(ignore)  # would sleep for ever: there is no deadline
-    assert turns == 50
+        real.nics[0].receive = receive  # type: ignore[method-assign]
+        loop.run(ignore)
+    assert arrived == [b"first", b"second"]
+    assert asked == [None, 0, 0, 0, 0]
+    # one turn at first and one for each frame, none while it only asked
+    assert len([entry for entry in real.log if entry[0] == "timeout"]) == 3
 
 
 def test_the_loss_of_the_last_device_ends_the_loop(real: RealNet) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from sansio_net.adapters.names import family_of
 from sansio_net.adapters.sockets import sockname
+from sansio_net.drivers import BusyPollSelector
 
 from . import tls
 from .nic import Nic
@@ -45,9 +46,18 @@ def predicate(route: Route) -> Callable[[str], bool]:
 
 
 class NetworkLoop(asyncio.SelectorEventLoop):
-    """`use` gives it a NIC; until then and without one it is asyncio's own."""
+    """`use` gives it a NIC; until then and without one it is asyncio's own.
 
-    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+    busy_poll: nanoseconds to spin after something came before sleeping, by
+    `BusyPollSelector`: half the latency, and a core that does nothing else meanwhile.
+    """
+
+    def __init__(
+        self, selector: selectors.BaseSelector | None = None, *, busy_poll: int = 0
+    ) -> None:
+        if busy_poll:
+            selector = selector or selectors.DefaultSelector()
+            selector = BusyPollSelector(selector, busy_poll)
         super().__init__(selector)
         self._nic: Nic | None = None
         self._takes_all, self._is_ours = True, predicate("all")
@@ -209,8 +219,11 @@ def run(
     nic: AbstractAsyncContextManager[Nic],
     route: Route = "all",
     debug: bool | None = None,
+    busy_poll: int = 0,
 ) -> T:
-    """As `asyncio.run`, with the network of ``nic=open_nic(...)``. route: as `use`."""
+    """As `asyncio.run`, with the network of ``nic=open_nic(...)``. route: as `use`.
+    busy_poll: as `NetworkLoop`.
+    """
 
     async def on_the_nic() -> T:
         loop = asyncio.get_running_loop()
@@ -223,5 +236,8 @@ def run(
             loop.use(None)
             main.close()
 
-    with asyncio.Runner(loop_factory=NetworkLoop, debug=debug) as runner:
+    def factory() -> NetworkLoop:
+        return NetworkLoop(busy_poll=busy_poll)
+
+    with asyncio.Runner(loop_factory=factory, debug=debug) as runner:
         return runner.run(on_the_nic())

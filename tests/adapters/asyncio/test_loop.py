@@ -12,7 +12,7 @@ import pytest
 
 from sansio_net.adapters.asyncio import NetworkLoop, Nic, StreamTransport, open_nic
 from sansio_net.adapters.asyncio import run as run_on
-from sansio_net.drivers import memory_pair
+from sansio_net.drivers import BusyPollSelector, memory_pair
 from sansio_net.testing.link import Link
 
 from .nics import client_context, echo, finish, server_context
@@ -77,6 +77,14 @@ def test_datagrams() -> None:
         sending.close()
 
     run(main())
+
+
+def test_busy_polling_is_an_option() -> None:
+    async def main() -> Any:
+        return the_nic().driver.loop._selector  # type: ignore[attr-defined]
+
+    assert isinstance(run(main(), busy_poll=50_000), BusyPollSelector)
+    assert not isinstance(run(main()), BusyPollSelector)
 
 
 def test_a_socket_that_somebody_else_made_is_a_token() -> None:
