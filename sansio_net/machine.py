@@ -82,6 +82,12 @@ class Router(Protocol):
         is not an address of the way out.
         """
 
+    def path_mtu(self, destination: bytes, nic: str | None) -> int:
+        """The longest IP packet that reaches `destination`, as far as is known.
+
+        Raises Unreachable.
+        """
+
     def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
         """Is it the limited broadcast address, or a subnet's of ours?"""
 

@@ -37,13 +37,15 @@ class Capabilities:
     """What a device does by itself.
 
     mtu: the largest IP packet, bytes. checksum: it completes CSUM_PARTIAL on the way
-    out. gso_max: the largest super-segment it cuts, bytes of frame; 0 for none.
+    out. gso_max: the largest super-segment it cuts, bytes of frame; 0 for none. uso:
+    those of UDP as well.
     """
 
     mtu: int = 1500
     medium: Medium = Medium.ETHERNET
     checksum: bool = False
     gso_max: int = 0
+    uso: bool = False
 
 
 @dataclass(slots=True)
@@ -156,7 +158,8 @@ class Packet:
 class Datagram:
     """One UDP payload with its addresses: ``("10.0.0.1", 53)``, as asyncio has them.
 
-    options: IPv4's, as they came (RFC 1122 4.1.3.2).
+    options: IPv4's, as they came (RFC 1122 4.1.3.2). segment_size: 0, or of several
+    that came as one (`UdpSocket.set(gro=True)`), how long each is but the last.
     """
 
     data: bytes
@@ -166,6 +169,7 @@ class Datagram:
     ttl: int = 64
     tos: int = 0
     options: bytes = b""
+    segment_size: int = 0
 
 
 def received_chunk(frame: bytes, start: int, end: int) -> Chunk:

@@ -19,7 +19,7 @@ from sansio_net.machine import ASAP, earliest
 from sansio_net.packet import Chunk, Packet
 from sansio_net.units import MILLISECOND, SECOND
 from sansio_net.wire.segment import flatten
-from sansio_net.wire.vnet import build_vnet
+from sansio_net.wire.vnet import build_vnet, parse_vnet
 
 BATCH_FRAMES: Final = 64
 BATCH_BYTES: Final = 256 * 1024
@@ -247,7 +247,25 @@ class Output:
                 if self.up:
                     self._retry_at = now + RETRY_DELAY
                 return False
+        cuts = self._cuts() if code == errno.EINVAL else []
         self._queue.popleft()
         self._retries = 0
-        self.counters.drop(DropReason.DEVICE_REFUSED)
+        if cuts:
+            self._queue.extendleft(reversed(cuts))
+        else:
+            self.counters.drop(DropReason.DEVICE_REFUSED)
         return True
+
+    def _cuts(self) -> list[list[Chunk]]:
+        """What the frame in front stands for, if it is a super-segment: UDP's are cut
+        by Linux since 6.2.
+        """
+        if not self.offload:
+            return []
+        try:
+            packet = parse_vnet(b"".join(self._queue[0]), self.vnet_size)
+            frames = flatten(packet) if packet.gso_size else []
+        except WireError:
+            return []
+        prefix = bytes(self.vnet_size)
+        return [[prefix, frame] for frame in frames]

@@ -126,6 +126,7 @@ class RawSocketDevice:
             mtu=mtu,
             checksum=offload is not Offload.NONE,
             gso_max=GSO_MAX if offload is Offload.FULL else 0,
+            uso=offload is Offload.FULL,
         )
 
     def _set_options(self, vnet: bool, qdisc_bypass: bool) -> None:
@@ -212,6 +213,10 @@ class RawSocketDevice:
         """A read failed: the interface went down, or away."""
         if error.errno in GONE:
             raise DeviceGone(f"{self.name} was removed") from error
+        if error.errno == errno.EINVAL and self._vnet_size:
+            # a super-segment that virtio headers have no word for, such as SCTP's
+            self.counters.drop(DropReason.DEVICE_METADATA)
+            return
         if error.errno != errno.ENETDOWN:
             raise error
         self._output.ask(now)

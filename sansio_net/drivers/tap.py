@@ -105,7 +105,8 @@ class TapDevice:
                     interface.set_mtu(sock, self.name, mtu)
                 size = interface.mtu(sock, self.name)
                 self._adopt(fd, owner, medium, offload, size)
-                _set_offload(fd, offload)
+                granted = _set_offload(fd, offload)
+                self.capabilities.uso = bool(granted & _USO4)
                 interface.set_up(sock, self.name)
                 if host_address is not None:
                     interface.add_address(self.name, host_address)
@@ -329,17 +330,21 @@ def _header_size(fd: int) -> int:
     return int(size)
 
 
-def _set_offload(fd: int, offload: Offload) -> None:
-    """Say what the host may leave to us; whoever had the device before us is undone."""
+def _set_offload(fd: int, offload: Offload) -> int:
+    """Say what the host may leave to us; whoever had the device before us is undone.
+
+    The part of it that this kernel has; the same that it does for us.
+    """
     import fcntl
 
     for mask in _OFFLOADS[offload]:
         try:
             fcntl.ioctl(fd, _TUNSETOFFLOAD, mask)
-            return
+            return mask
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise DeviceError(f"cannot set offloads: {error.strerror}") from error
+    return 0
 
 
 def _await_carrier(fd: int, name: str, timeout: int) -> None:

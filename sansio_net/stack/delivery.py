@@ -6,14 +6,15 @@ nobody wanted: everything but the segments of live connections (`ingress`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from sansio_net.counters import DropReason
 from sansio_net.errors import WireError
-from sansio_net.packet import CSUM_NONE, Packet
+from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, Packet
 from sansio_net.protocols.icmp import EchoReply, IcmpError, IcmpRedirect
 from sansio_net.protocols.tcp import Connection, reset_for
-from sansio_net.wire import icmpv6, ipv4, tcp
+from sansio_net.wire import icmpv6, ipv4, tcp, udp
 from sansio_net.wire.icmp import Icmp as IcmpMessage
 from sansio_net.wire.ipv6_extensions import Chain
 from sansio_net.wire.ndp import Redirect, RouterAdvertisement, parse_ndp
@@ -111,6 +112,42 @@ def sockets_for(arrival: Arrival, sport: int, dport: int) -> list[UdpSocket]:
     if len(sockets) == 1 and not group:
         nic.known.note_flow(arrival, sport, dport, sockets[0])
     return sockets
+
+
+def datagrams_arrive(
+    arrival: Arrival,
+    at: int,
+    sport: int,
+    dport: int,
+    wanted: Sequence[UdpSocket],
+    now: int,
+) -> None:
+    """Several datagrams that came as one, from `at` to `arrival.end`: whole to sockets
+    that ask for that, else one by one (udp(7), UDP_GRO).
+    """
+    packet, src, dst = arrival.packet, arrival.src, arrival.dst
+    if packet.csum == CSUM_PARTIAL and (
+        packet.csum_start != at or packet.csum_offset != udp.CHECKSUM_OFFSET
+    ):
+        # not these datagrams are to be cut, but what is within them: a tunnel's
+        arrival.drop(DropReason.DEVICE_METADATA)
+        return
+    whole = packet.head[at + udp.HEADER_SIZE : arrival.end]
+    step, size = packet.gso_size, len(whole)
+    name, options = arrival.nic.name, arrival.options
+    rest = arrival.ttl, arrival.tos, name, now, options, dport
+    for one in wanted:
+        if one.gro and size > step:
+            one.datagram_arrives(whole, src, sport, dst, *rest, step)
+    single = [one for one in wanted if not one.gro or size <= step]
+    if wanted and not single:
+        return
+    for start in range(0, max(size, 1), step):
+        data = whole[start : start + step]
+        for one in single:
+            one.datagram_arrives(data, src, sport, dst, *rest)
+        if not wanted:
+            unwanted_datagram(arrival, now)
 
 
 def unwanted_datagram(arrival: Arrival, now: int) -> None:

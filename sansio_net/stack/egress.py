@@ -27,7 +27,7 @@ from sansio_net.wire.ipv4_options import OptionProblem, find_options, record
 from sansio_net.wire.segment import flatten
 from sansio_net.wire.vlan import put_on
 
-from . import fragments6, frames, groups, raw, upkeep
+from . import fragments6, frames, groups, offload, raw, upkeep
 from .fragments import DONT_FRAGMENT, fragment
 from .hops import (
     DEFAULT_HOP_LIMIT,
@@ -37,6 +37,7 @@ from .hops import (
     may_send,
     next_ident,
     on_link,
+    path_mtu,
     prove,
 )
 
@@ -273,6 +274,10 @@ def send(
         return
     # like Linux: who broadcasts hears it himself, whatever he says
     loops = hop.to_all or (loops and is_multicast(info.dst))
+    if packet.gso_size and (loops or not offload.leaves_whole(stack, hop, packet)):
+        for one in offload.datagrams(packet):
+            send(stack, one, protocol, now, nic, loops, foreign)
+        return
     if (
         header is not None
         and not (loops or info.options)
@@ -304,7 +309,7 @@ def _leaves_whole(
     dst, size = info.dst, 20 + len(packet.head)
     for part in packet.body:
         size += len(part)
-    if len(dst) != 4 or size > hop.mtu:
+    if len(dst) != 4 or (size > hop.mtu and not packet.gso_size):
         return False
     ident = next_ident(stack, dst, packet, size - 20)
     top = ipv4.pack_header(source, dst, protocol, size, ident, 0, info.ttl, info.tos)
@@ -347,7 +352,7 @@ def _ip_packets(
             source, dst, protocol, 20 + size, ident, 0, info.ttl, info.tos
         )
     _prepend(packet, b"", top)
-    if len(top) + size <= hop.mtu:
+    if len(top) + size <= hop.mtu or packet.gso_size:
         return [packet]
     try:
         (whole,) = flatten(packet)  # checksums cannot wait for fragments
@@ -409,12 +414,9 @@ def _ipv6_packets(
     flow = stack.flows.label(hop.flow, protocol, ports)
     top = ipv6.pack_header(source, dst, protocol, size, hops, info.tos, flow)
     _prepend(packet, b"", top)
-    mtu = hop.mtu
-    if 40 + size <= MIN_MTU6:
+    if 40 + size <= MIN_MTU6 or packet.gso_size:
         return [packet]
-    narrow = stack.datagram_paths.mtu(dst)
-    if 0 < narrow < mtu:
-        mtu = narrow
+    mtu = path_mtu(stack, hop, dst)
     if 40 + size <= mtu:
         return [packet]
     try:

@@ -215,7 +215,9 @@ def _fitting(arrival: Arrival, hop: Hop, packet: Packet, now: int) -> list[Packe
         pieces = _too_big(arrival, hop, packet, n, now)
         if not pieces:
             return []
-    elif packet.gso_size and not _takes(hop.nic, packet):
+    elif packet.gso_size and not offload.takes(
+        hop.nic, len(packet), packet.csum_offset
+    ):
         try:
             pieces = offload.cut(packet)
         except WireError:
@@ -228,13 +230,6 @@ def _fitting(arrival: Arrival, hop: Hop, packet: Packet, now: int) -> list[Packe
     else:
         stack.tally.count("ipv6.forwarded", n)
     return pieces
-
-
-def _takes(nic: Interface, packet: Packet) -> bool:
-    """Does its device cut this super-segment by itself?"""
-    capabilities = nic.capabilities
-    link = 14 + len(nic.tags) if nic.mac else 0
-    return capabilities.checksum and link + len(packet.head) <= capabilities.gso_max
 
 
 def _too_big(

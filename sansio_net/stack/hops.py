@@ -328,6 +328,17 @@ def may_send(stack: Stack, hop: Hop, source: bytes, foreign: bool = False) -> bo
     return True
 
 
+def path_mtu(stack: Stack, hop: Hop, dst: bytes) -> int:
+    """The longest packet to `dst` that needs no fragments, as far as is known.
+
+    RFC 8201 4: never below IPv6's minimum.
+    """
+    if len(dst) == 4:
+        return hop.mtu
+    narrow = stack.datagram_paths.mtu(dst)
+    return max(narrow, MIN_MTU6) if 0 < narrow < hop.mtu else hop.mtu
+
+
 def next_ident(stack: Stack, dst: bytes, packet: Packet, size: int) -> int:
     """The IPv4 identification of a packet to `dst`, one for each cut (RFC 6864 4).
 

@@ -409,10 +409,7 @@ def tcp_arrives(
 def udp_arrives(
     arrival: Arrival, at: int, now: int, socket: UdpSocket | None = None
 ) -> None:
-    """RFC 768; a coalesced receive gives one datagram per cut.
-
-    socket: whose flow it is, where that is known.
-    """
+    """RFC 768. socket: whose flow it is, where that is known."""
     packet = arrival.packet
     frame, end = packet.head, arrival.end
     if end - at < 8:
@@ -434,12 +431,11 @@ def udp_arrives(
     nic, src, dst, options = arrival.nic, arrival.src, arrival.dst, arrival.options
     ttl, tos, name = arrival.ttl, arrival.tos, nic.name
     wanted = [socket] if socket else delivery.sockets_for(arrival, sport, dport)
-    step = packet.gso_size or length
-    for start in range(at + 8, end, step) if end > at + 8 else (at + 8,):
-        data = frame[start : min(start + step, end)]
-        for one in wanted:
-            one.datagram_arrives(
-                data, src, sport, dst, ttl, tos, name, now, options, dport
-            )
-        if not wanted:
-            delivery.unwanted_datagram(arrival, now)
+    if packet.gso_size:
+        delivery.datagrams_arrive(arrival, at, sport, dport, wanted, now)
+        return
+    data = frame[at + 8 : end]
+    for one in wanted:
+        one.datagram_arrives(data, src, sport, dst, ttl, tos, name, now, options, dport)
+    if not wanted:
+        delivery.unwanted_datagram(arrival, now)

@@ -1,6 +1,7 @@
-"""Offload metadata of packets that are passed on: checksums and cuts put off by others.
+"""Super-segments, and checksums put off: what devices take, what is cut here.
 
-A packet here lies at its IP header (`offset` 0), all head.
+A packet that is passed on lies at its IP header (`offset` 0), all head; one of a
+socket's of ours at its UDP header.
 """
 
 from __future__ import annotations
@@ -9,13 +10,19 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.errors import MalformedError, WireError
 from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, Packet
+from sansio_net.protocols.udp.build import datagram
 from sansio_net.wire import ipv4, ipv6, tcp, udp
 from sansio_net.wire.checksum import checksum, pseudo_sum
 from sansio_net.wire.ipv6_extensions import EXTENSIONS, FRAGMENT, ROUTING
 from sansio_net.wire.segment import flatten
 
+from .hops import path_mtu
+
 if TYPE_CHECKING:
     from .arrival import Arrival
+    from .hops import Hop
+    from .interface import Interface
+    from .stack import Stack
 
 _CHECKSUM_AT: Final = {
     ipv4.PROTO_TCP: tcp.CHECKSUM_OFFSET,
@@ -36,6 +43,8 @@ def settle(packet: Packet) -> None:
         least = ipv4.HEADER_SIZE if data[0] >> 4 == 4 else ipv6.HEADER_SIZE
         if packet.csum_start < least or place + 2 > len(data):
             raise MalformedError("the checksum field lies beyond the packet")
+        if packet.gso_size and not _is_outermost(packet):
+            raise MalformedError("what is to be cut lies within a tunnel")
         return
     found = _transport(data)
     if found is None:
@@ -90,6 +99,44 @@ def cut(packet: Packet) -> list[Packet]:
     return [Packet(piece) for piece in flatten(packet)]
 
 
+def takes(nic: Interface, size: int, csum_offset: int) -> bool:
+    """Does its device cut a super-segment of `size` bytes from its IP header on?"""
+    able = nic.capabilities
+    if not able.checksum or (csum_offset == udp.CHECKSUM_OFFSET and not able.uso):
+        return False
+    link = 14 + len(nic.tags) if nic.mac else 0
+    return link + size <= able.gso_max
+
+
+def leaves_whole(stack: Stack, hop: Hop, packet: Packet) -> bool:
+    """Does a socket's super-datagram leave as it is?
+
+    Not one whose cuts no longer fit the path: of the application's datagrams none is
+    re-cut, they go in fragments. Nor one with options, which are filled in for each.
+    """
+    info = packet.info
+    assert info is not None
+    top = ipv4.HEADER_SIZE if len(info.dst) == 4 else ipv6.HEADER_SIZE
+    return (
+        not info.options
+        and takes(hop.nic, top + len(packet), packet.csum_offset)
+        and top + udp.HEADER_SIZE + packet.gso_size <= path_mtu(stack, hop, info.dst)
+    )
+
+
+def datagrams(packet: Packet) -> list[Packet]:
+    """A socket's super-datagram as the datagrams it stands for; nothing is copied."""
+    step, info = packet.gso_size, packet.info
+    assert info is not None
+    (body,) = packet.body
+    sport, dport, _, _ = udp.HEADER.unpack_from(packet.head)
+    payload = memoryview(body)
+    return [
+        datagram(sport, dport, payload[at : at + step], info)
+        for at in range(0, len(payload), step)
+    ]
+
+
 def first_on_wire(packet: Packet) -> bytes:
     """What an error quotes of it: its first cut, checksum complete."""
     if packet.csum != CSUM_PARTIAL:
@@ -118,6 +165,18 @@ def replaced(packet: Packet, data: bytes) -> Packet:
     """Other bytes at the IP header with the same metadata."""
     gso, csum = packet.gso_size, packet.csum
     return Packet(data, (), 0, gso, csum, packet.csum_start, packet.csum_offset)
+
+
+def _is_outermost(packet: Packet) -> bool:
+    """Is the checksum to be completed that of the packet's own transport header?"""
+    data = packet.head
+    if data[0] >> 4 == 4:
+        protocol, at = data[9], (data[0] & 15) * 4
+    else:
+        protocol, at = data[6], ipv6.HEADER_SIZE
+        while protocol in EXTENSIONS and at + 8 <= packet.csum_start:
+            protocol, at = data[at], at + 8 + data[at + 1] * 8
+    return at == packet.csum_start and _CHECKSUM_AT.get(protocol) == packet.csum_offset
 
 
 def _transport(data: bytes) -> tuple[int, int] | None:

@@ -35,7 +35,7 @@ from sansio_net.wire.ethernet import HEADER_SIZE
 from sansio_net.wire.vlan import TAG_SIZE
 
 from . import groups
-from .hops import find_hop, is_broadcast, way_to
+from .hops import find_hop, is_broadcast, path_mtu, way_to
 from .ports import ANY_PORT, EphemeralPorts
 from .transparent import Transparent
 from .upkeep import connection_key
@@ -84,6 +84,13 @@ class SocketRouter:
         bound = stack.named(nic) if nic is not None else None
         hop = find_hop(stack, destination, bound)
         return destination == BROADCAST4 if hop is None else hop.to_all
+
+    def path_mtu(self, destination: bytes, nic: str | None) -> int:
+        stack = self._stack
+        hop = find_hop(stack, destination, stack.named(nic) if nic else None)
+        if hop is None:
+            raise Unreachable(code=errno.ENETUNREACH)
+        return path_mtu(stack, hop, destination)
 
     def mtu_to(self, destination: bytes, nic: str | None) -> int:
         stack = self._stack

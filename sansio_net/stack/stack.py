@@ -168,7 +168,7 @@ class Stack:
 
     def _add_lo(self) -> Interface:
         capabilities = Capabilities(
-            mtu=65535, medium=Medium.IP, checksum=True, gso_max=65535
+            mtu=65535, medium=Medium.IP, checksum=True, gso_max=65535, uso=True
         )
         lo = Interface(self, 1, "lo", b"", 65535, capabilities, is_loopback=True)
         self.nics["lo"] = lo

@@ -18,7 +18,9 @@ from sansio_net.drivers.descriptor import (
     Output,
 )
 from sansio_net.errors import DeviceGone
-from sansio_net.packet import CSUM_PARTIAL, Packet
+from sansio_net.packet import CSUM_PARTIAL, Packet, PacketInfo
+from sansio_net.protocols.udp.build import datagram
+from sansio_net.wire.ip import ip_wrap
 
 FRAME = Packet(b"frame")
 
@@ -249,3 +251,21 @@ def test_reads_double_while_frames_come() -> None:
     assert source.more
     source.ran_dry()
     assert (source.expected, source.more) == (1, False)
+
+
+def test_a_kernel_that_cannot_cut_datagrams_gets_them_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Linux before 6.2 has no VIRTIO_NET_HDR_GSO_UDP_L4, and says EINVAL."""
+    cable = Cable(monkeypatch, vnet_size=10, offload=True)
+    payload = bytes(range(25))
+    whole = ip_wrap(datagram(1, 2, payload, PacketInfo(bytes(4), bytes(4))), 17).join()
+    packet = Packet(bytes(12) + b"\x08\0" + whole, (), 14, 10, CSUM_PARTIAL, 34, 6)
+    cable.answers = [errno.EINVAL, 0, errno.EINVAL]
+    cable.output.send([packet, FRAME], 0)
+    first, third, frame = cable.arrived()
+    assert (first[10 + 42 :], third[10 + 42 :]) == (payload[:10], payload[20:])
+    assert first[:10] == bytes(10)
+    assert frame[10:] == b"frame"
+    # the second of them was refused as well, and that is that
+    assert cable.output.counters.as_dict() == {"drop.device_refused": 1}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import subprocess
@@ -131,6 +132,26 @@ class TestVeth:
         assert packet.gso_size == 1000
         cuts = flatten(packet)
         assert [len(cut) - 42 for cut in cuts] == [1000] * 4 + [500]
+        device.close()
+
+    def test_a_super_frame_that_virtio_headers_have_no_word_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The kernel's answer is EINVAL, and the frame is gone."""
+        device = RawSocketDevice("ours")
+
+        class Refusing:
+            fileno = device._socket.fileno
+
+            def recvmsg(self, *sizes: int) -> None:
+                raise OSError(errno.EINVAL, "Invalid argument")
+
+        real, device._socket = device._socket, Refusing()  # type: ignore[assignment]
+        assert device.receive(0) == []
+        assert device.counters.as_dict() == {"drop.device_metadata": 1}
+        device._socket = real
+        self.host_sends(b"next")
+        assert self.datagrams(device)[0].head.endswith(b"next")
         device.close()
 
     def test_what_we_send_is_on_the_wire_and_not_seen_again(self) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sansio_net.drivers import interface
+from sansio_net.drivers import interface, tap
 from sansio_net.drivers.descriptor import BATCH_BYTES, BATCH_FRAMES, Offload
 from sansio_net.drivers.tap import TapDevice
 from sansio_net.errors import DeviceError, DeviceGone, MissingExtraError
@@ -223,6 +224,41 @@ class TestRealDevice:
             TapDevice("tap0", host_address="10.9.0.1/24").close()
 
         asyncio.run(main())
+
+    def test_what_the_kernel_grants_step_by_step(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """TUNSETOFFLOAD refuses a mask with a bit that it does not know."""
+        asked: list[int] = []
+        real = fcntl.ioctl
+        known = 0xF
+
+        def ioctl(fd: int, request: int, mask: object) -> object:
+            if request == tap._TUNSETOFFLOAD:
+                assert isinstance(mask, int)
+                asked.append(mask)
+                if mask & ~known:
+                    raise OSError(errno.EINVAL, "Invalid argument")
+            return real(fd, request, mask)  # type: ignore[call-overload]
+
+        monkeypatch.setattr(fcntl, "ioctl", ioctl)
+        device = TapDevice("tap0")
+        assert asked == [0x6F, 0xF]
+        assert device.capabilities.gso_max
+        assert not device.capabilities.uso
+        device.close()
+        known, asked[:] = 1, []
+        device = TapDevice("tap0")
+        assert asked == [0x6F, 0xF, 7, 1]
+        device.close()
+        known, asked[:] = 0x6F, []
+        device = TapDevice("tap0")
+        assert device.capabilities.uso
+        device.close()
+        device = TapDevice("tap0", offload=Offload.CHECKSUM)
+        assert asked == [0x6F, 1]
+        assert not device.capabilities.uso
+        device.close()
 
     def test_errors_are_one_clear_line(self) -> None:
         with pytest.raises(DeviceError, match="cannot set the MTU of tap0 to 1000000"):

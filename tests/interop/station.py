@@ -48,9 +48,11 @@ from sansio_net.stack.events import (
 from sansio_net.testing import Link
 from sansio_net.units import parse_duration
 
+from .datagrams import Datagrams
 from .lab import pattern
 
 CHUNK = 1 << 18
+APPS = ["echo", "sink", "source", "send", "fetch", "datagrams"]
 
 
 class Stream:
@@ -116,6 +118,7 @@ class App:
         self.to_send = pattern(args.size) if args.app in ("source", "send") else b""
         self.streams: dict[int, Stream] = {}
         self.reports: list[dict[str, Any]] = []
+        self.datagrams = Datagrams()
         self.paused = args.pause > 0
         self.loop: Loop[Interface, Event] | None = None
         self.stack: Stack | None = None
@@ -147,7 +150,10 @@ class App:
             elif isinstance(event, UdpReceived):
                 while (datagram := event.sock.receive()) is not None:
                     asked = datagram.destination
-                    event.sock.send_to(datagram.data, datagram.source, source=asked)
+                    if self.args.app == "datagrams":
+                        self.datagrams.arrives(event.sock, datagram)
+                    else:
+                        event.sock.send_to(datagram.data, datagram.source, source=asked)
         return 0 < self.args.streams <= len(self.reports)
 
     def open(self, conn: Connection) -> None:
@@ -195,7 +201,7 @@ class App:
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser()
-    made.add_argument("app", choices=["echo", "sink", "source", "send", "fetch"])
+    made.add_argument("app", choices=APPS)
     made.add_argument("--link", required=True)
     made.add_argument("-a", "--address", required=True, action="append")
     made.add_argument("--no-dad", action="store_true", help="IPv6's at once")
@@ -205,6 +211,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--port", type=int, default=8888, help="0: every port")
     made.add_argument("--vlan", default="", help="7, or 100.7")
     made.add_argument("--offload", default="none", help="none, checksum, full; or bare")
+    made.add_argument("--gro", action="store_true", help="datagrams that came as one")
     made.add_argument("--transparent", action="store_true", help="every address")
     made.add_argument("--peer")
     made.add_argument("--size", type=int, default=0)
@@ -279,8 +286,8 @@ def start(stack: Stack, app: App) -> None:
     else:
         kind = {"transparent": args.transparent, "any_port": not args.port}
         stack.tcp_listen(("", args.port), backlog=512, **kind)
-        if app.echo:
-            stack.udp_bind(("", args.port), **kind)
+        if app.echo or args.app == "datagrams":
+            stack.udp_bind(("", args.port), **kind).set(gro=args.gro)
 
 
 def main(argv: list[str]) -> int:

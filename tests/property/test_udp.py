@@ -33,6 +33,9 @@ class Routes:
     ) -> None:
         """Nobody has to be told."""
 
+    def path_mtu(self, destination: bytes, nic: str | None) -> int:
+        return 1500
+
     def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
         return False
 

@@ -60,6 +60,9 @@ class Routes:
     ) -> None:
         """Nobody has to be told."""
 
+    def path_mtu(self, destination: bytes, nic: str | None) -> int:
+        return 1500
+
     def is_broadcast(self, destination: bytes, nic: str | None) -> bool:
         return destination in BROADCASTS
 
@@ -103,6 +106,59 @@ def emitted(sock: UdpSocket) -> list[Packet]:
 
 
 # -- sending
+
+
+def test_several_datagrams_leave_as_one() -> None:
+    sock, data = bound(), bytes(range(10))
+    sock.send_to(data, ("10.0.0.2", 9), segment_size=4)
+    (packet,) = emitted(sock)
+    assert packet.gso_size == 4
+    assert packet.body == (data,)
+    assert packet.body[0] is data
+    # as Linux has it: the header speaks of all of them, and so does the sum
+    assert parse_udp(packet.join()).length == 18
+    assert parse_udp(packet.join()).checksum == pseudo_sum(US, PEER, 17, 18)
+
+
+def test_what_fits_one_segment_is_one_datagram() -> None:
+    sock = connected()
+    sock.send(b"abcd", segment_size=4)
+    sock.send(b"", segment_size=4)
+    assert [(one.gso_size, len(one)) for one in emitted(sock)] == [(0, 12), (0, 8)]
+
+
+def test_the_rules_of_udp_segment() -> None:
+    """udp(7): at most 64, and each meets the path's MTU as one datagram must."""
+    sock = connected()
+    for size in (-1, 65536):
+        with pytest.raises(ValueError, match="out of range"):
+            sock.send(b"abcd", segment_size=size)
+    sock.send(bytes(1472 * 44), segment_size=1472)
+    with pytest.raises(MessageTooLongError):
+        sock.send(bytes(3000), segment_size=1473)
+    with pytest.raises(MessageTooLongError):
+        sock.send_to(bytes(3000), ("10.0.0.2", 9), segment_size=1472, options=bytes(4))
+    with pytest.raises(MessageTooLongError):
+        sock.send(bytes(65508), segment_size=1472)
+    sock.send(bytes(1400), segment_size=9000)  # that is one, and it fits
+    sock.send(bytes(640), segment_size=10)
+    with pytest.raises(ValueError, match="more than 64"):
+        sock.send(bytes(641), segment_size=10)
+    assert [one.gso_size for one in emitted(sock)] == [1472, 0, 10]
+
+
+def test_a_view_of_bytes_is_kept_and_anything_else_copied() -> None:
+    data, sock = bytes(2000), connected()
+    changes = bytearray(data)
+    for given in (memoryview(data)[100:900], memoryview(changes), changes):
+        sock.send(given)
+    changes[:] = b"x" * 2000
+    view, *copies = (packet.body[0] for packet in emitted(sock))
+    assert isinstance(view, memoryview)
+    assert view.obj is data
+    assert copies == [data, data]
+    sock.send(memoryview(data)[::2])  # not in one piece
+    assert emitted(sock)[0].body == (bytes(1000),)
 
 
 def test_a_datagram_leaves_with_its_header_and_the_sum_to_be_completed() -> None:

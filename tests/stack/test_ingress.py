@@ -148,7 +148,7 @@ def test_a_coalesced_receive_is_many_datagrams() -> None:
     bench = Bench()
     sock = bench.stack.udp_bind(("", 7))
     whole = udp_packet(b"aaaabbbbcc", 5000, 7)
-    packet = Packet(ethernet(whole), gso_size=4, csum=CSUM_PARTIAL)
+    packet = Packet(ethernet(whole), (), 0, 4, CSUM_PARTIAL, 34, 6)
     bench.settle(packet)
     received = [sock.receive() for _ in range(4)]
     assert [d.data for d in received if d is not None] == [b"aaaa", b"bbbb", b"cc"]

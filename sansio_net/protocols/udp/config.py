@@ -19,7 +19,7 @@ OVERHEAD: Final = 512
 class UdpOptions:
     """Bounds count payload and `OVERHEAD`; Linux's default is 208 KiB either way.
 
-    multicast_ttl: TTL of datagrams to a group (RFC 1112 6.1).
+    multicast_ttl: TTL of datagrams to a group (RFC 1112 6.1). gro: `UdpSocket.set`.
     """
 
     receive_bytes: int = 208 * KIB
@@ -30,6 +30,7 @@ class UdpOptions:
     ttl: int = 64
     multicast_ttl: int = 1
     tos: int = 0
+    gro: bool = False
 
 
 @dataclass(slots=True)

@@ -11,11 +11,9 @@ raise a hard one once: `receive` in its place among the datagrams, `send` at onc
 from __future__ import annotations
 
 from collections import deque
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from sansio_net.addresses import (
-    BROADCAST4,
     Endpoints,
     IpAddress,
     SocketAddress,
@@ -39,7 +37,7 @@ from sansio_net.wire.ipv4 import PROTO_UDP
 from sansio_net.wire.ipv4_options import check_options
 from sansio_net.wire.udp import HEADER_SIZE
 
-from .build import MAX_PAYLOAD, check_octet, datagram
+from .build import MAX_PAYLOAD, check_octet, cut_size, datagram, kept
 from .config import (
     OVERHEAD,
     SocketSpaceFreed,
@@ -50,6 +48,7 @@ from .config import (
 )
 from .failures import Endpoint, Failure, Failures
 from .groups import Groups
+from .origin import origin
 
 _RECEIVED: Final = 1
 _FAILED: Final = 2
@@ -81,6 +80,7 @@ class UdpSocket:
         "armed",
         "broadcast",
         "closed",
+        "gro",
         "id",
         "laddr",
         "lport",
@@ -132,7 +132,7 @@ class UdpSocket:
         self.broadcast = broadcast
         self.reuse = reuse
         self.transparent = transparent
-        self.ttl, self.tos = options.ttl, options.tos
+        self.ttl, self.tos, self.gro = options.ttl, options.tos, options.gro
         self.multicast_ttl = options.multicast_ttl
         self.multicast_loop = True
         self.closed = False
@@ -191,8 +191,10 @@ class UdpSocket:
         ttl: int | None = None,
         tos: int | None = None,
         options: bytes = b"",
+        segment_size: int = 0,
     ) -> None:
-        """Queue one datagram.
+        """Queue one datagram, or with `segment_size` as many as `data` gives of that
+        many bytes each, the last maybe shorter (udp(7), UDP_SEGMENT); at most 64.
 
         `source` is the address it leaves from, as text or as the `destination` of the
         datagram that it answers; the stack chooses where it is None or a group. From
@@ -208,15 +210,17 @@ class UdpSocket:
             if len(destination) != 4:
                 raise ValueError("IPv6 has no such options")
             options = check_options(options)
-        self._send(data, destination, port, self._source(source), ttl, tos, options)
+        self._send(data, destination, port, source, ttl, tos, options, segment_size)
 
-    def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Queue one datagram to the peer. Raises as `send_to`, and NotConnectedError
-        where there is none.
+    def send(
+        self, data: bytes | bytearray | memoryview, *, segment_size: int = 0
+    ) -> None:
+        """Queue one datagram to the peer, or several. Raises as `send_to`, and
+        NotConnectedError where there is no peer.
         """
         if self.raddr is None or self.rport is None:
             raise NotConnectedError()
-        self._send(data, self.raddr, self.rport, self._source(None), None, None)
+        self._send(data, self.raddr, self.rport, None, None, None, b"", segment_size)
 
     def receive(self) -> Datagram | None:
         """The next datagram, or None. Raises the pending error of a connected socket
@@ -240,14 +244,20 @@ class UdpSocket:
         multicast_ttl: int | None = None,
         multicast_loop: bool | None = None,
         tos: int | None = None,
+        gro: bool | None = None,
     ) -> None:
-        """Change options; None leaves one as it is. Raises ValueError."""
+        """Change options; None leaves one as it is. Raises ValueError.
+
+        gro: take datagrams that came as one, as one, with their `segment_size` (udp(7),
+        UDP_GRO).
+        """
         check_octet("ttl", ttl, 1)
         check_octet("multicast_ttl", multicast_ttl, 0)
         check_octet("tos", tos, 0)
         self.broadcast = self.broadcast if broadcast is None else broadcast
         self.ttl = self.ttl if ttl is None else ttl
         self.tos = self.tos if tos is None else tos
+        self.gro = self.gro if gro is None else gro
         if multicast_ttl is not None:
             self.multicast_ttl = multicast_ttl
         if multicast_loop is not None:
@@ -313,8 +323,11 @@ class UdpSocket:
         now: int,
         ip_options: bytes = b"",
         dport: int = 0,
+        segment_size: int = 0,
     ) -> bool:
-        """One datagram; False: not for this socket. dport: by default the socket's."""
+        """One datagram; False: not for this socket. dport: by default the socket's.
+        segment_size: of each of several that came as one.
+        """
         if self.closed or (
             self.raddr is not None and (src != self.raddr or sport != self.rport)
         ):
@@ -324,7 +337,8 @@ class UdpSocket:
         if len(self._queue) >= options.receive_datagrams or (
             self._queue and self._queue_bytes + size > options.receive_bytes
         ):
-            self._counters.drop(DropReason.UDP_QUEUE_FULL)
+            n = -(-len(data) // segment_size) if segment_size else 1
+            self._counters.drop(DropReason.UDP_QUEUE_FULL, n)
             if self.trace is not None:
                 self.trace.append((now, "udp-queue-full", self.id))
             return True
@@ -338,6 +352,7 @@ class UdpSocket:
                 ttl,
                 tos,
                 ip_options,
+                segment_size,
             )
         )
         self._queue_bytes += size
@@ -414,10 +429,11 @@ class UdpSocket:
         data: bytes | bytearray | memoryview,
         destination: bytes,
         port: int,
-        origin: tuple[bytes, int],
+        asked: SocketAddress | IpAddress | None,
         ttl: int | None,
         tos: int | None,
         ip_options: bytes = b"",
+        segment_size: int = 0,
     ) -> None:
         if self.closed or self._failures.raises:
             self._check_open()
@@ -425,15 +441,18 @@ class UdpSocket:
         if ttl is not None or tos is not None:
             check_octet("ttl", ttl, 1)
             check_octet("tos", tos, 0)
-        payload = data if isinstance(data, bytes) else bytes(data)
+        payload = data if isinstance(data, bytes) else kept(data)
         if len(payload) + len(ip_options) > MAX_PAYLOAD[len(destination)]:
             raise MessageTooLongError()
-        source, sport = origin
+        source, sport = origin(self, self._endpoints, asked)
         if source and (len(source) == 4) is not (len(destination) == 4):
             raise AddressNotAvailableError()
         if not self.broadcast and self._router.is_broadcast(destination, self.nic):
             raise BroadcastError()
         source = self._router.source_for(destination, source, self.nic)
+        if segment_size:
+            mtu = self._router.path_mtu(destination, self.nic) - len(ip_options)
+            segment_size = cut_size(segment_size, len(payload), destination, mtu)
         size = len(payload) + HEADER_SIZE + OVERHEAD
         options = self._options
         if len(self._sending) >= options.send_datagrams or (
@@ -445,29 +464,10 @@ class UdpSocket:
             ttl = self.multicast_ttl if is_multicast(destination) else self.ttl
         tos = self.tos if tos is None else tos
         info = PacketInfo(source, destination, tos, ttl, None, None, ip_options)
-        self._sending.append(datagram(sport, port, payload, info))
+        self._sending.append(datagram(sport, port, payload, info, segment_size))
         self._send_bytes += size
         if not self.queued:
             self._wake()
-
-    def _source(self, source: SocketAddress | IpAddress | None) -> tuple[bytes, int]:
-        """The source asked for; b"" where none is, or it is no address of a host."""
-        packed, port = b"", 0
-        if source is None and self.lport and not self.laddr:
-            return packed, self.lport
-        if isinstance(source, str | bytes | IPv4Address | IPv6Address):
-            packed = self._endpoints.pack_ip(source, self.nic)
-        elif source is not None:
-            packed, port = self._endpoints.pack(source, self.nic)
-        packed, port = packed or self.laddr, port or self.lport
-        if not port:
-            raise ValueError("a socket of every port is told from which one to send")
-        if self.lport not in (0, port):
-            raise AddressNotAvailableError()
-        # an answer to a broadcast leaves from an address, not from the broadcast's
-        if is_unspecified(packed) or packed == BROADCAST4 or is_multicast(packed):
-            packed = b""
-        return packed, port
 
     def _has_space(self) -> bool:
         """A third of the queue is free."""
