@@ -8,8 +8,10 @@ lower serial: the order never depends on anything else.
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
-from typing import Any, Protocol
+from heapq import heapify, heappop, heappush, heapreplace
+from typing import Any, Final, Protocol
+
+from sansio_net.protocols.tcp import Connection
 
 Entry = list[Any]  # [deadline, serial, part or None]
 
@@ -21,10 +23,19 @@ class Timed(Protocol):
     def handle_timeout(self, now: int) -> None: ...
 
 
+MAX_TOUCHED: Final = 256
+"""Who never asks for the earliest deadline has so many looked at each time."""
+
+
 class Deadlines:
-    __slots__ = ("_dead", "_heap", "_serial")
+    """touched: connections, by id, whose timers may have moved since the earliest
+    deadline was last asked for. Timers that a turn starts and stops never get here.
+    """
+
+    __slots__ = ("_dead", "_heap", "_serial", "touched")
 
     def __init__(self) -> None:
+        self.touched: dict[int, Connection] = {}
         self._heap: list[Entry] = []
         self._serial = 0
         self._dead = 0
@@ -58,26 +69,46 @@ class Deadlines:
             heapify(self._heap)
             self._dead = 0
 
+    def _settle(self) -> None:
+        """Arm what was touched."""
+        for connection in self.touched.values():
+            entry = connection.armed
+            # what is armed for earlier is looked at again by then
+            if entry is None or entry[0] > connection.timers.floor:
+                self.arm(connection)
+        self.touched.clear()
+
     def earliest(self) -> int | None:
         """The earliest deadline there is; entries that moved are settled on the way."""
+        if self.touched:
+            self._settle()
         heap = self._heap
         while heap:
             entry = heap[0]
             part = entry[2]
-            if part is not None:
-                due: int | None = part.deadline()
-                if due == entry[0]:
-                    return due
-                part.armed = None
-            else:
+            if part is None:
                 self._dead -= 1
-            heappop(heap)
-            if part is not None:
-                self.arm(part)
+                heappop(heap)
+                continue
+            due: int | None = part.deadline()
+            if due == entry[0]:
+                return due
+            if due is None:
+                part.armed = None
+                heappop(heap)
+            else:
+                self._serial += 1
+                entry[0], entry[1] = due, self._serial
+                heapreplace(heap, entry)
         return None
 
     def due(self, now: int) -> list[Timed]:
         """The parts whose deadline has come, in order; each must be armed again."""
+        touched = self.touched
+        for connection in touched.values():
+            if connection.timers.floor <= now or len(touched) > MAX_TOUCHED:
+                self._settle()
+                break
         heap, parts = self._heap, []
         while heap and heap[0][0] <= now:
             part = heappop(heap)[2]

@@ -84,7 +84,7 @@ def segment_without_connection(
         )
     if isinstance(answer, Connection):
         if upkeep.adopt(stack, answer, key, arrival.nic):
-            stack.touched.append(answer)
+            upkeep.touch(stack, answer)
             stack.time_wait.remove(key)
     else:
         _answer(arrival, answer, now)

@@ -119,10 +119,10 @@ def connection_speaks(
     packet = connection.emit(now)
     if packet is None:
         connection.queued = False
-        upkeep.settle_connection(stack, connection)
+        upkeep.touch(stack, connection)
         return
     nic.ready.append(connection)
-    stack.deadlines.arm(connection)
+    stack.deadlines.touched[connection.id] = connection
     neighbour = hop.neighbour  # perhaps looked up just now
     if neighbour is not None and (connection.suspicious or neighbour.suspect):
         _advise(hop, neighbour, connection, now)

@@ -60,8 +60,7 @@ _udp_fields: Final = udp.HEADER.unpack_from
 
 
 def receive(nic: Interface, packets: Sequence[Packet | bytes], now: int) -> None:
-    """Take a batch. Deadlines are settled once, at its end."""
-    stack = nic.stack
+    """Take a batch."""
     if nic.frame_sockets:
         frames.arrive(nic, packets, now)
     ethernet = nic.medium is _ETHERNET
@@ -80,7 +79,6 @@ def receive(nic: Interface, packets: Sequence[Packet | bytes], now: int) -> None
             ip_arrives(arrival, 0, now)
     nic.rx_packets += len(packets)
     nic.rx_bytes += rx_bytes
-    upkeep.settle_batch(stack)
 
 
 def looped_arrives(nic: Interface, now: int) -> None:
@@ -92,7 +90,6 @@ def looped_arrives(nic: Interface, now: int) -> None:
         arrival.packet = Packet(packet, csum=CSUM_VALID)
         arrival.group = True
         ip_arrives(arrival, 0, now)
-    upkeep.settle_batch(nic.stack)
 
 
 def _frame_arrives(arrival: Arrival, now: int) -> None:
@@ -398,9 +395,10 @@ def tcp_arrives(
         connection.segment_arrives(
             seq, ack, flags, wnd, urgent, options, body, now, cuts, arrival.tos & 3
         )
-        stack.touched.append(connection)
         if connection.done:
             upkeep.forget_connection(stack, connection)
+        else:
+            stack.deadlines.touched[connection.id] = connection
         return
     segment = Segment(sport, dport, seq, ack, flags, wnd, options, body)
     delivery.segment_without_connection(arrival, key, segment, now)

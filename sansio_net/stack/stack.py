@@ -106,7 +106,6 @@ class Stack:
         "stable_secret",
         "tally",
         "time_wait",
-        "touched",
         "trace",
         "zones",
     )
@@ -133,7 +132,6 @@ class Stack:
         self.datagram_paths = PathTable(config.max_hops, age, self.tally)
         self.own: dict[bytes, Interface] = {}  # our usable addresses
         self.connection_table: dict[bytes, Connection] = {}
-        self.touched: list[Connection] = []  # connections of the batch being received
         self.notified: list[Any] = []  # each Sender that has events
         self.reports = Reports()
         self.zones = StackZones(self)

@@ -1,7 +1,8 @@
 """What the way in and the way out ask of the tables: adopt, settle, forget, tell.
 
-A connection is settled after everything that may have moved its deadline or ended it:
-once a batch on the way in, once a visit on the way out.
+A connection is settled after everything that may have moved its deadline or ended it;
+one that segments came for or left from, once a turn: at its end, when the next deadline
+is asked for, the deadline is what it will be.
 """
 
 from __future__ import annotations
@@ -54,16 +55,12 @@ def adopt(stack: Stack, connection: Connection, key: bytes, nic: Interface) -> b
     return True
 
 
-def settle_batch(stack: Stack) -> None:
-    """At the end of a received batch."""
-    touched = stack.touched
-    if touched:
-        last = None
-        for connection in touched:
-            if connection is not last:
-                settle_connection(stack, connection)
-                last = connection
-        touched.clear()
+def touch(stack: Stack, connection: Connection) -> None:
+    """A segment came for it, or it spoke: to be settled."""
+    if connection.done:
+        forget_connection(stack, connection)
+    else:
+        stack.deadlines.touched[connection.id] = connection
 
 
 def settle_connection(stack: Stack, connection: Connection) -> None:
@@ -79,6 +76,7 @@ def forget_connection(stack: Stack, connection: Connection) -> None:
     A last ACK or RST still leaves: it hangs in its interface's ready queue till then.
     """
     stack.deadlines.disarm(connection)
+    stack.deadlines.touched.pop(connection.id, None)
     if connection.queued and is_over(connection):
         _unpark(connection)
     key = connection_key(

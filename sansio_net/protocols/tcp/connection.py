@@ -244,7 +244,7 @@ class Connection:
         self.suspicious = False
         self.hop: Any = None
         self.nic: Nic | None = None
-        self.armed: list[object] | None = None
+        self.armed: list[Any] | None = None
 
     # The five methods -----------------------------------------------------------------
 

@@ -36,70 +36,65 @@ NAMES: Final = (
     "path",
 )
 
+NEVER: Final = 1 << 62
+"""When a timer that does not run is due."""
+
 
 class Timers:
     """Deadlines by slot. The minimum is kept, and found again only when it may differ.
 
-    Re-arming the earliest timer to a later time, the usual case, marks the minimum
-    stale: a look at every slot the next time somebody asks.
+    floor: none is due before, `NEVER` if none runs. Re-arming the earliest timer to a
+    later time, the usual case, leaves the floor where it is, below all of them: a look
+    at every slot the next time somebody asks for the `earliest`.
     """
 
-    __slots__ = ("_at", "_earliest", "_stale")
+    __slots__ = ("_at", "_stale", "floor")
 
     def __init__(self) -> None:
-        self._at: list[int | None] = [None] * len(NAMES)
-        self._earliest: int | None = None
+        self._at = [NEVER] * len(NAMES)
+        self.floor = NEVER
         self._stale = False
 
     def set(self, slot: int, at: int) -> None:
-        earliest = self._earliest
-        if earliest is None or at <= earliest:
-            self._earliest = at
-        elif self._at[slot] == earliest:
+        if at <= self.floor:
+            self.floor = at
+        elif self._at[slot] == self.floor:
             self._stale = True
         self._at[slot] = at
 
     def stop(self, slot: int) -> None:
-        at = self._at[slot]
-        if at is not None:
-            self._at[slot] = None
-            if at == self._earliest:
-                self._stale = True
+        if self._at[slot] < NEVER:
+            self._at[slot] = NEVER
+            self._stale = True
 
     def stop_several(self, slots: tuple[int, ...]) -> None:
         """As `stop`, for each of them."""
         armed = self._at
         for slot in slots:
-            at = armed[slot]
-            if at is not None:
-                armed[slot] = None
-                if at == self._earliest:
-                    self._stale = True
+            armed[slot] = NEVER
+        self._stale = True
 
     def stop_all(self) -> None:
-        self._at = [None] * len(NAMES)
-        self._earliest = None
+        self._at = [NEVER] * len(NAMES)
+        self.floor = NEVER
         self._stale = False
 
     def at(self, slot: int) -> int | None:
-        return self._at[slot]
+        at = self._at[slot]
+        return at if at < NEVER else None
 
     def earliest(self) -> int | None:
         if self._stale:
-            armed = [at for at in self._at if at is not None]
-            self._earliest = min(armed) if armed else None
+            self.floor = min(self._at)
             self._stale = False
-        return self._earliest
+        return self.floor if self.floor < NEVER else None
 
     def due(self, now: int) -> list[int]:
         """The slots whose time has come, stopped, in the order of the slots."""
-        earliest = self.earliest()
-        if earliest is None or earliest > now:
+        if self.floor > now:
             return []
-        slots = [
-            slot for slot, at in enumerate(self._at) if at is not None and at <= now
-        ]
+        slots = [slot for slot, at in enumerate(self._at) if at <= now]
         for slot in slots:
-            self._at[slot] = None
+            self._at[slot] = NEVER
         self._stale = True
         return slots
