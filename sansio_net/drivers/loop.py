@@ -192,8 +192,9 @@ class Timer:
 class Loop(Generic[PortT, Ev]):
     """Runs a stack on its devices until the app, `stop`, or the last device ends it.
 
-    `clock` is called exactly once a turn; how long a wait may be is measured with the
-    monotonic clock of its own, so that a clock may be wrapped or have another origin.
+    `clock` is called exactly once a turn, and before a read for which there is no turn
+    since it found nothing; how long a wait may be is measured with the monotonic clock
+    of its own, so that a clock may be wrapped or have another origin.
     `wait(until)` replaces sleeping where time is virtual. `busy_poll`: nanoseconds to
     spin after something came before sleeping (`BusyPollSelector`): half the latency,
     and a core that does nothing else meanwhile.
@@ -242,6 +243,7 @@ class Loop(Generic[PortT, Ev]):
             if fd is not None:
                 self._selector.register(fd, selectors.EVENT_READ)
                 self._filenos[fd] = nic
+        self._readers = [self.devices[nic] for nic in self._filenos.values()]
 
     def __enter__(self) -> Loop[PortT, Ev]:
         return self
@@ -309,11 +311,18 @@ class Loop(Generic[PortT, Ev]):
         # a first turn at once: verbs may have been called before
         ready: list[PortT] = []
         awake: list[int] = []
+        expects_more = False
         while True:
             now = self.now = self.clock()
             self._turn_began = time.monotonic_ns()
             self._call_due(awake, now)
             arrived = arrivals(self.devices, ready, now, self._lose)
+            if not arrived and expects_more:
+                expects_more = False
+                until = self._until()
+                if until is None or until > now:
+                    ready, awake = self._wait(until)
+                    continue
             ends = turn(self.stack, self.devices, arrived, now, app, self._lose)
             if ends or self._stopping:
                 self._stopping = False
@@ -322,24 +331,40 @@ class Loop(Generic[PortT, Ev]):
                 # one more turn, for the events that the loss of the last one made
                 turn(self.stack, self.devices, (), now, app)
                 raise self._lost or DeviceGone("no device left")
-            ready, awake = self._wait(self._until())
+            expects_more = self._expects_more()
+            if expects_more:
+                # read again before asking anybody, even how long to wait
+                ready, awake = [], []
+            else:
+                ready, awake = self._wait(self._until())
+
+    def _expects_more(self) -> bool:
+        """Does a device keep giving frames? Then it is read without asking the
+        selector, for a while.
+        """
+        for device in self._readers:
+            if device.readable():
+                self._hot_turns += 1
+                return self._hot_turns <= HOT_TURNS
+        return False
 
     def _until(self) -> int | None:
+        """When the next turn is due at the latest."""
+        until = self.stack.next_timeout()
         timers = self._timers
         while timers and timers[0][2].callback is None:
             heapq.heappop(timers)
-        return earliest(
-            self.stack.next_timeout(),
-            timers[0][0] if timers else None,
-            *(device.next_timeout() for device in self.devices.values()),
-        )
+        if timers:
+            until = earliest(until, timers[0][0])
+        for device in self.devices.values():
+            due = device.next_timeout()
+            if due is not None:
+                until = earliest(until, due)
+        return until
 
     def _wait(self, until: int | None) -> tuple[list[PortT], list[int]]:
         """Sleep; the interfaces whose devices are readable, and other descriptors."""
-        hot = any(self.devices[nic].readable() for nic in self._filenos.values())
-        if hot and self._hot_turns < HOT_TURNS:
-            self._hot_turns += 1
-            return [], []
+        hot = self._hot_turns > HOT_TURNS
         self._hot_turns = 0
         if self._virtual_wait is not None:
             self._virtual_wait(until)
@@ -390,6 +415,7 @@ class Loop(Generic[PortT, Ev]):
             if owner is nic:
                 del self._filenos[fd]
                 self._selector.unregister(fd)
+        self._readers = [self.devices[one] for one in self._filenos.values()]
         self._lost = error
         if self._gone is not None:
             self._gone(nic, error)

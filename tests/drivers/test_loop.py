@@ -333,7 +333,8 @@ def test_a_regular_file_is_always_readable(
 
 def test_a_hot_device_does_not_starve_the_others() -> None:
     net = RealNet(2)
-    net.fakes[0].hot = True  # always claims to have more
+    net.fakes[0].hot = True
+    net.fakes[0].receive = lambda now: [Packet(b"more")]  # type: ignore[method-assign]
     net.fakes[1].peer.send(b"waiting")
     with net.loop() as loop:
         turns: list[int] = []
@@ -351,6 +352,52 @@ def test_a_hot_device_does_not_starve_the_others() -> None:
         loop.run(ignore)
     assert arrived == [HOT_TURNS + 1]
     net.close()
+
+
+def test_a_read_that_finds_nothing_is_no_turn(real: RealNet) -> None:
+    real.fakes[0].peer.send(b"request")
+    reads: list[int] = []
+    receive = real.fakes[0].receive
+
+    def expecting(now: int) -> list[Packet]:
+        packets = receive(now)
+        reads.append(len(packets))
+        real.fakes[0].hot = bool(packets)
+        return packets
+
+    real.fakes[0].receive = expecting  # type: ignore[method-assign]
+    with real.loop(clock=counter()) as loop:
+        loop.call_at(4, lambda now: loop.stop())
+        loop.run(ignore)
+    assert reads == [1, 0]
+    # the first one, that of the frame, and that of the timer
+    turns = [entry for entry in real.log if entry[0] == "timeout"]  # type: ignore[index]
+    assert turns == [("timeout", 1), ("timeout", 2), ("timeout", 4)]
+
+
+def test_verbs_of_a_timer_before_such_a_read_have_their_turn(real: RealNet) -> None:
+    real.fakes[0].peer.send(b"request")
+    receive = real.fakes[0].receive
+
+    def expecting(now: int) -> list[Packet]:
+        packets = receive(now)
+        real.fakes[0].hot = bool(packets)
+        return packets
+
+    def verb(now: int) -> None:
+        real.stack.rounds.append([f"at {now}"])
+
+    real.fakes[0].receive = expecting  # type: ignore[method-assign]
+    seen: list[str] = []
+
+    def app(events: list[str], now: int) -> bool:
+        seen.extend(events)
+        return True
+
+    with real.loop(clock=counter()) as loop:
+        loop.call_at(3, verb)  # when the second read finds nothing
+        loop.run(app)
+    assert seen == ["at 3"]
 
 
 def test_busy_polling_asks_again_instead_of_sleeping(
