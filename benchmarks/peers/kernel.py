@@ -1,0 +1,26 @@
+"""The ceiling: two kernels and a veth between them."""
+
+from __future__ import annotations
+
+import platform
+
+from tests.interop.lab import Lab
+
+from .base import CLIENT_IP, EVERYTHING, SERVER_IP, Peer, Seat, client, start_module
+
+
+class Kernel(Peer):
+    key = "kernel"
+    name = "kernel, veth"
+    workloads = EVERYTHING | {"open"}
+
+    def version(self) -> str:
+        return platform.release()
+
+    def start(self, lab: Lab) -> Seat:
+        host, server = client(lab), lab.host("kernel", ipv6=False)
+        lab.cable(host, "eth0", server, "eth0")
+        host.ip(f"address add {CLIENT_IP}/24 dev eth0")
+        server.ip(f"address add {SERVER_IP}/24 dev eth0")
+        process = start_module(server, "kernel")
+        return Seat(host, SERVER_IP, process, [(host, "eth0"), (server, "eth0")])

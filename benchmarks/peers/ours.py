@@ -1,0 +1,81 @@
+"""Our stack: on a TAP, on a veth, without offload, spinning, and through asyncio."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import ClassVar
+
+from tests.interop.lab import Lab
+
+from .base import CLIENT_IP, EVERYTHING, SERVER_IP, Peer, Seat, client, on_tap
+
+ADDRESS = f"{SERVER_IP}/24"
+
+
+class OurTap(Peer):
+    key = "tap"
+    name = "ours, TAP"
+    workloads = EVERYTHING | {"open"}
+
+    arguments: tuple[str, ...] = ()
+
+    def start(self, lab: Lab) -> Seat:
+        server = (sys.executable, "-m", "benchmarks.servers.ours", "tap")
+        return on_tap(lab, *server, "tap0", ADDRESS, *self.arguments)
+
+
+class OurVeth(Peer):
+    key = "veth"
+    name = "ours, AF_PACKET on a veth"
+
+    def start(self, lab: Lab) -> Seat:
+        host, ours = client(lab), lab.host("ours", ipv6=False)
+        lab.cable(host, "eth0", ours, "eth0")
+        host.ip(f"address add {CLIENT_IP}/24 dev eth0")
+        server = (sys.executable, "-m", "benchmarks.servers.ours", "veth")
+        process = ours.start(*server, "eth0", ADDRESS)
+        process.expect(b"ready\n")
+        return Seat(host, SERVER_IP, process, [(host, "eth0"), (ours, "eth0")])
+
+
+class OurPlainTap(OurTap):
+    key = "plain"
+    name = "ours, plain TAP"
+    options = "offload=none"
+    arguments = ("--offload", "none")
+    workloads = frozenset(("udp", "tcp_in", "tcp_out"))
+
+
+class OurBusyTap(OurTap):
+    key = "busy"
+    name = "ours, TAP, busy_poll"
+    options = "busy_poll=50us"
+    arguments = ("--busy-poll", "50")
+    workloads = frozenset(("ping", "rr", "udp", "connections"))
+
+
+class OurProtocols(Peer):
+    key = "asyncio"
+    name = "ours, asyncio protocols, TAP"
+    workloads = EVERYTHING - {"ping"}
+    why_not: ClassVar[Mapping[str, str]] = {
+        "ping": "the stack answers, as in the bare loop"
+    }
+
+    style = "protocols"
+
+    def start(self, lab: Lab) -> Seat:
+        server = (sys.executable, "-m", "benchmarks.servers.asyncio")
+        return on_tap(lab, *server, self.style, "tap0", ADDRESS)
+
+
+class OurStreams(OurProtocols):
+    key = "streams"
+    name = "ours, asyncio streams, TAP"
+    workloads = frozenset(("rr", "tcp_in", "tcp_out", "connections", "connections50"))
+    why_not: ClassVar[Mapping[str, str]] = {
+        **OurProtocols.why_not,
+        "udp": "asyncio has no streams of datagrams",
+    }
+    style = "streams"

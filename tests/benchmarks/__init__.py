@@ -1,0 +1,1 @@
+"""The harness measures what it says, and says what it measured."""
