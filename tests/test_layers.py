@@ -54,6 +54,8 @@ THIRD_PARTY: dict[str, set[str]] = {
     "testing/strategies.py": {"hypothesis"},
     "drivers/tap.py": {"pytun"},
     "drivers/interface.py": {"pyroute2"},
+    "cli/fetch.py": {"aiohttp"},
+    "cli/file_server.py": {"aiohttp"},
 }
 """By file: packages from elsewhere. Every other file has none."""
 

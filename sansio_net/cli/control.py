@@ -20,11 +20,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from sansio_net.drivers import Loop, Timer
-from sansio_net.stack import Event, Interface, Stack
+from sansio_net.stack import Stack
 from sansio_net.units import SECOND
 
 from .errors import ControlError
+from .session import Cancellable, Watching
 from .tables import ALL, CONNECTED, KINDS, LISTENING, Maker, makers
 
 PAGE: Final = 64
@@ -136,9 +136,7 @@ def bind(path: Path) -> socket.socket:
 class Control:
     """The listening socket of a running command, and its clients."""
 
-    def __init__(
-        self, stack: Stack, loop: Loop[Interface, Event], path: Path | None
-    ) -> None:
+    def __init__(self, stack: Stack, loop: Watching, path: Path | None) -> None:
         """`path` None: by default. Raises ControlError."""
         self.stack = stack
         self.loop = loop
@@ -192,7 +190,7 @@ class Client:
         self._asked = b""
         self._answer = memoryview(b"")
         self._rows: Iterator[Maker] = iter(())
-        self._timer: Timer | None = None
+        self._timer: Cancellable | None = None
         self._watch(now)
 
     def _watch(self, now: int) -> None:

@@ -14,6 +14,9 @@ INTERRUPTED: Final = 130
 """A client was stopped by Ctrl-C; a server that is told to stop ends with 0."""
 TERMINATED: Final = 143
 
+MISSING_HTTP: Final = '{} needs aiohttp: pip install "sansio_net[http]"'
+"""With what needs it."""
+
 
 class UsageError(SansioNetError):
     """The command line makes no sense: one line, status 2."""

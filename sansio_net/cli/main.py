@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from sansio_net import __version__
 from sansio_net.errors import SansioNetError
 
-from . import demo, nc, ping, ss, traceroute, up
+from . import demo, get, nc, ping, ss, traceroute, up
 from .errors import FAILED, INTERRUPTED, USAGE, UsageError
 
 
@@ -27,7 +27,7 @@ def make_parser() -> ArgumentParser:
         "--version", action="version", version=f"sansio-net {__version__}"
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (up, ping, traceroute, nc, ss, demo):
+    for module in (up, ping, traceroute, nc, get, ss, demo):
         module.add_parser(commands)
     return parser
 

@@ -8,7 +8,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Final, Protocol
 
 from sansio_net.capture import Recording
@@ -19,14 +19,13 @@ from sansio_net.stack import (
     Interface,
     LinkDown,
     LinkUp,
-    Stack,
     StackClosed,
     StackConfig,
 )
 from sansio_net.units import SECOND
 
-from .errors import FAILED, OK
-from .links import OpenLink, open_stack
+from .errors import FAILED, OK, UsageError
+from .links import LinkOptions, open_stack
 
 CLOSE_TIMEOUT: Final = 2 * SECOND
 """How long peers may take to answer our FINs once we were told to stop."""
@@ -47,6 +46,32 @@ class Program(Protocol):
         """A signal came: last words, and the status to end with."""
 
 
+class Cancellable(Protocol):
+    def cancel(self) -> object: ...
+
+
+class Watching(Protocol):
+    """What a command uses of the loop that drives it, as `drivers.Loop` has it."""
+
+    def watch(
+        self, fd: int, callback: Callable[[int], None], *, write: bool = False
+    ) -> None: ...
+    def unwatch(self, fd: int) -> None: ...
+    def call_at(self, when: int, callback: Callable[[int], None]) -> Cancellable: ...
+
+
+class Driving(Watching, Protocol):
+    """What a session uses of it."""
+
+    @property
+    def now(self) -> int:
+        """The time of the latest turn."""
+
+    def run(self, app: Callable[[list[Event], int], bool | None]) -> None: ...
+    def stop(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class Signals:
     """SIGINT and SIGTERM as a descriptor that the loop watches.
 
@@ -54,9 +79,7 @@ class Signals:
     half-way through something.
     """
 
-    def __init__(
-        self, loop: Loop[Interface, Event], on_signal: Callable[[int], None]
-    ) -> None:
+    def __init__(self, loop: Watching, on_signal: Callable[[int], None]) -> None:
         self._loop = loop
         self._on_signal = on_signal
 
@@ -81,21 +104,62 @@ class Signals:
                 self._on_signal(number)
 
 
-def make_loop(
-    stack: Stack, links: Sequence[OpenLink], recording: Recording | None
-) -> Loop[Interface, Event]:
-    """In real time, or in that of a capture; recorded or not."""
-    clock: Callable[[], int] = time.monotonic_ns
-    wait: Callable[[int | None], None] | None = None
-    device = links[0].device
-    if isinstance(device, PcapReplayDevice):
-        clock, wait = device.clock, device.wait
-    devices: dict[Interface, Device] = {link.nic: link.device for link in links}
-    if recording is not None:
-        clock = recording.clock(clock)
-        devices = {nic: recording.device(devices[nic], nic) for nic in devices}
-    busy_poll = max(link.options.name.busy_poll for link in links)
-    return Loop(stack, devices, clock, wait=wait, busy_poll=busy_poll)
+def busy_poll_of(args: Namespace) -> int:
+    """Nanoseconds: the most that any link asks for."""
+    links: Sequence[LinkOptions] = args.links
+    return max(options.name.busy_poll for options in links)
+
+
+class Opened:
+    """A stack on the links of a command line, and what records them.
+
+    devices, clock: to be driven with; the clock is called exactly once a turn.
+    """
+
+    def __init__(self, args: Namespace, config: StackConfig | None = None) -> None:
+        self.stack, self.links = open_stack(args, config)
+        self.clock: Callable[[], int] = time.monotonic_ns
+        self.wait: Callable[[int | None], None] | None = None
+        """Of a capture, whose time is its own: instead of sleeping."""
+        self.devices: dict[Interface, Device] = {
+            link.nic: link.device for link in self.links
+        }
+        self.busy_poll = busy_poll_of(args)
+        self._files = ExitStack()
+        device = self.links[0].device
+        if isinstance(device, PcapReplayDevice):
+            self.clock, self.wait = device.clock, device.wait
+        try:
+            if args.pcap is not None:
+                self._record(args.pcap)
+        except BaseException:
+            self.close()
+            raise
+
+    def _record(self, path: str) -> None:
+        epoch = time.time_ns() - time.monotonic_ns() if self.wait is None else 0
+        try:
+            file = self._files.enter_context(open(path, "wb"))  # noqa: SIM115
+        except OSError as error:
+            raise DeviceError(f"{path}: {error.strerror}") from error
+        recording = self._files.enter_context(Recording(file, epoch=epoch))
+        self.clock = recording.clock(self.clock)
+        self.devices = {
+            nic: recording.device(device, nic) for nic, device in self.devices.items()
+        }
+
+    def close(self) -> None:
+        """The devices, and what was recorded."""
+        for link in self.links:
+            link.device.close()
+        self._files.close()
+
+
+def refuse_captures(args: Namespace, what: str) -> None:
+    """Raises UsageError: the time of a capture is its own, asyncio's is not."""
+    for options in args.links:
+        if options.name.kind == "pcap":
+            raise UsageError(f"{what} needs a link that is alive, and a capture is not")
 
 
 def warn(text: str) -> None:
@@ -110,13 +174,10 @@ class Session:
 
     def __init__(self, args: Namespace, config: StackConfig | None = None) -> None:
         self.args = args
-        self.stack, self.links = open_stack(args, config)
-        self._recording: Recording | None = None
-        self._open_files = ExitStack()
+        self._opened = opened = Opened(args, config)
+        self.stack, self.links = opened.stack, opened.links
         try:
-            if args.pcap is not None:
-                self._record(args.pcap)
-            self.loop = make_loop(self.stack, self.links, self._recording)
+            self.loop = self.make_loop(opened)
         except BaseException:
             self.close()
             raise
@@ -124,25 +185,22 @@ class Session:
         self._program: Program | None = None
         self._finishing = False
 
-    def _record(self, path: str) -> None:
-        is_replay = isinstance(self.links[0].device, PcapReplayDevice)
-        epoch = 0 if is_replay else time.time_ns() - time.monotonic_ns()
-        try:
-            file = self._open_files.enter_context(open(path, "wb"))  # noqa: SIM115
-        except OSError as error:
-            raise DeviceError(f"{path}: {error.strerror}") from error
-        self._recording = self._open_files.enter_context(Recording(file, epoch=epoch))
+    def make_loop(self, opened: Opened) -> Driving:
+        """What drives the stack."""
+        return Loop(
+            *(opened.stack, opened.devices, opened.clock),
+            wait=opened.wait,
+            busy_poll=opened.busy_poll,
+        )
 
     def close(self) -> None:
         """The devices, and what was recorded."""
-        for link in self.links:
-            link.device.close()
-        self._open_files.close()
+        self._opened.close()
 
     def run(self, program: Program) -> int:
         self._program = program
         try:
-            with self.loop, Signals(self.loop, self._on_signal):
+            with closing(self.loop), Signals(self.loop, self._on_signal):
                 program.start(self)
                 self.loop.run(self._app)
         except CaptureEnded:
@@ -160,7 +218,11 @@ class Session:
         if not self._finishing:
             self._finishing = True
             self.status = status
-            self.stack.close(CLOSE_TIMEOUT)
+            self.end(CLOSE_TIMEOUT)
+
+    def end(self, timeout: int) -> None:
+        """Close what is open; by force after `timeout` ns."""
+        self.stack.close(timeout)
 
     @property
     def finishing(self) -> bool:

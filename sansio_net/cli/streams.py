@@ -7,8 +7,7 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
-from sansio_net.drivers import Loop
-from sansio_net.stack import Event, Interface
+from .session import Watching
 
 READ_SIZE: Final = 65536
 PIPE_SIZE: Final = 4096
@@ -20,7 +19,7 @@ class Input:
 
     def __init__(
         self,
-        loop: Loop[Interface, Event],
+        loop: Watching,
         fd: int,
         on_data: Callable[[bytes, int], None],
         size: int = READ_SIZE,
@@ -64,7 +63,7 @@ class Output:
 
     def __init__(
         self,
-        loop: Loop[Interface, Event],
+        loop: Watching,
         fd: int,
         source: Callable[[int], bytes],
         on_progress: Callable[[int], None],

@@ -9,7 +9,6 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from sansio_net.drivers import Timer
 from sansio_net.errors import ConnectionFailed, LimitError, SansioNetError
 from sansio_net.machine import ASAP
 from sansio_net.protocols.traceroute import (
@@ -27,7 +26,7 @@ from .errors import FAILED, INTERRUPTED, OK, TERMINATED, USAGE, UsageError
 from .hearing import Heard, listen, open_ear
 from .links import add_link_options, check_link_options
 from .probes import EchoProbes, Probes, SynProbes, UdpProbes
-from .session import Session
+from .session import Cancellable, Session
 from .target import (
     Readiness,
     Target,
@@ -237,7 +236,7 @@ class Tracing:
         self._is_ipv6 = len(target.packed) == 16
         self._printer = Printer(args.numeric)
         self._probes: Probes | None = None
-        self._timer: Timer | None = None
+        self._timer: Cancellable | None = None
         self._own = ""
         self._ready = Readiness(session, len(target.packed), self._begin)
 

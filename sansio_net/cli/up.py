@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.addresses import format_mac
 from sansio_net.entropy import Entropy
+from sansio_net.errors import MissingExtraError
 from sansio_net.stack import AddressAdded, AddressRemoved, Event, LinkUp, StackConfig
 
 from .control import Control, folder
-from .errors import OK, ControlError
+from .errors import MISSING_HTTP, OK, ControlError, UsageError
 from .links import OpenLink, add_link_options, check_link_options, host_hint
 from .services import Services
-from .session import Session, warn
+from .session import Session, refuse_captures, warn
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -29,6 +30,16 @@ def parse_port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         raise ArgumentTypeError(f"not a port: {text!r}")
     return int(text)
+
+
+def parse_place(text: str) -> tuple[int, Path]:
+    """``PORT:DIR``."""
+    port, colon, folder = text.partition(":")
+    if not colon or not folder:
+        raise ArgumentTypeError(f"not PORT:DIR: {text!r}")
+    if not Path(folder).is_dir():
+        raise ArgumentTypeError(f"not a directory: {folder}")
+    return parse_port(port), Path(folder)
 
 
 def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
@@ -48,6 +59,14 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
             help=f"{kind} on TCP and UDP; repeatable",
         )
     parser.add_argument(
+        "--http",
+        type=parse_place,
+        action="append",
+        default=[],
+        metavar="PORT:DIR",
+        help="the files below DIR over HTTP; repeatable",
+    )
+    parser.add_argument(
         "--control",
         type=Path,
         metavar="PATH",
@@ -57,7 +76,7 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
 
 def command(args: Namespace) -> int:
     check_link_options(args)
-    session = Session(args, StackConfig(forward=args.forward))
+    session = open_session(args)
     try:
         control = open_control(session, args.control)
     except BaseException:
@@ -66,6 +85,24 @@ def command(args: Namespace) -> int:
         raise
     with control or nullcontext():
         return session.run(Up(session))
+
+
+def open_session(args: Namespace) -> Session:
+    config = StackConfig(forward=args.forward)
+    if not args.http:
+        return Session(args, config)
+    refuse_captures(args, "--http")
+    others = {port for kind in SERVICES for port in getattr(args, kind)}
+    for port, _ in args.http:
+        if port in others:
+            raise UsageError(f"port {port} is there twice")
+        others.add(port)
+    try:
+        from .asyncio_loop import AsyncioSession
+        from .file_server import serving
+    except ImportError as error:
+        raise MissingExtraError(MISSING_HTTP.format("--http")) from error
+    return AsyncioSession(lambda: serving(args.http), args, config)
 
 
 def open_control(session: Session, path: Path | None) -> Control | None:
@@ -105,6 +142,8 @@ class Up:
             print("forwarding between the links")
         for kind, port in ports:
             print(f"{kind} on port {port}, TCP and UDP")
+        for port, place in args.http:
+            print(f"http on port {port}: {place}")
         for link in session.links:
             options = link.options
             hint = host_hint(options.name, link.device, options.addresses)

@@ -68,7 +68,9 @@ class Owner(Protocol):
 class Driver:
     """Drives a stack on its devices from `start` until `close`.
 
-    All of it belongs to the thread of the loop.
+    All of it belongs to the thread of the loop. turn_clock: called exactly once a turn,
+    as a recording wants it. others: hears the events of what has no owner, within the
+    turn. gone: hears of a device that went away.
     """
 
     def __init__(
@@ -77,6 +79,10 @@ class Driver:
         devices: dict[Interface, Device],
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], int],
+        *,
+        turn_clock: Callable[[], int] | None = None,
+        others: Callable[[list[Event], int], object] | None = None,
+        gone: Callable[[Interface, DeviceGone], None] | None = None,
     ) -> None:
         self.stack = stack
         self.loop = loop
@@ -85,6 +91,8 @@ class Driver:
         """Of the first interface: where groups are joined."""
         self._devices = dict(devices)
         self._clock = clock
+        self._turn_clock = turn_clock or clock
+        self._others, self._on_gone = others, gone
         # turns belong to nobody's task
         self._context = contextvars.Context()
         self._owners: dict[Source, Owner] = {}
@@ -140,7 +148,7 @@ class Driver:
             self._soon.cancel()
             self._soon = None
         self._in_turn = True
-        now = self._clock()
+        now = self._turn_clock()
         try:
             arrived = arrivals(self._devices, ready, now, self._gone)
             turn(self.stack, self._devices, arrived, now, self._app, self._gone)
@@ -182,11 +190,14 @@ class Driver:
             for owner in self.owners:
                 owner.lose(ConnectionAborted(str(error)))
             self._tell()
+        if self._on_gone is not None:
+            self._on_gone(nic, error)
 
     # -- events
 
     def _app(self, events: list[Event], now: int) -> None:
         owners = self._owners
+        unowned: list[Event] = []
         for event in events:
             owner: Owner | None = None
             if isinstance(event, OF_CONNECTIONS):
@@ -195,7 +206,7 @@ class Driver:
                 owner = owners.get(event.sock)
             elif isinstance(event, Accepted):
                 owner = owners.get(event.listener)
-                if owner is None:
+                if owner is None and self._others is None:
                     event.conn.abort()
             elif isinstance(event, OF_ADDRESSES):
                 self._tell()
@@ -204,6 +215,10 @@ class Driver:
                 self._tell()
             if owner is not None:
                 owner.handle(event)
+            elif self._others is not None:
+                unowned.append(event)
+        if unowned and self._others is not None:
+            self._others(unowned, now)
 
     def guard(self, what: str, **about: Any) -> None:
         """Tell the loop of an exception in somebody's callback."""
