@@ -56,6 +56,10 @@ THIRD_PARTY: dict[str, set[str]] = {
     "drivers/interface.py": {"pyroute2"},
     "cli/fetch.py": {"aiohttp"},
     "cli/file_server.py": {"aiohttp"},
+    **{
+        f"adapters/trio/{name}.py": {"trio"}
+        for name in ("__init__", "driver", "hooks", "nic", "sockets")
+    },
 }
 """By file: packages from elsewhere. Every other file has none."""
 

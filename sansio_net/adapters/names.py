@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from sansio_net.addresses import pack_ip
 from sansio_net.stack import Stack
@@ -66,6 +66,61 @@ def addresses_of(
         if name == "localhost" or name.endswith(".localhost"):
             return list(LOCALHOST)  # RFC 6761 6.3: no server is asked
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def mapped(address: str) -> str:
+    """IPv4 as a socket of IPv6 has it (RFC 4291 2.5.5.2)."""
+    return address if ":" in address else f"::ffff:{address}"
+
+
+def resolve(
+    stack: Stack,
+    hosts: Mapping[str, Sequence[str]],
+    family: int,
+    type: int,
+    address: Any,
+    passive: bool,
+) -> Sockname:
+    """What a socket's `connect` or, passive, `bind` is given, in numbers of its family.
+
+    Raises socket.gaierror, TypeError.
+    """
+    if not isinstance(address, tuple) or not 2 <= len(address) <= 4:
+        raise TypeError("address should be a (host, port) tuple")
+    host, port = address[:2]
+    kind = None
+    if isinstance(host, str) and isinstance(port, int):
+        if host == "<broadcast>":
+            host = "255.255.255.255"
+        kind = family_of(host)
+    if kind is None:
+        flags = socket.AI_PASSIVE if passive else 0
+        try:
+            found = lookup(stack, hosts, host, port, family, type, 0, flags)
+        except socket.gaierror:
+            if family != socket.AF_INET6:
+                raise
+            found = lookup(stack, hosts, host, port, socket.AF_INET, type, 0, flags)
+        host, port = found[0][4][:2]
+    if family == socket.AF_INET6:
+        return mapped(host), port, 0, 0
+    if ":" in host:
+        text = "Address family for hostname not supported"
+        raise socket.gaierror(socket.EAI_ADDRFAMILY, text)
+    return host, port
+
+
+def nameinfo(
+    hosts: Mapping[str, Sequence[str]], address: Any, flags: int
+) -> tuple[str, str]:
+    """As `socket.getnameinfo`: by `hosts`, or the number again. Raises gaierror."""
+    host, port = address[:2]
+    if family_of(host) is None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    if not flags & socket.NI_NUMERICHOST:
+        named = (name for name, found in hosts.items() if host in found)
+        host = next(named, host)
+    return host, str(port)
 
 
 def lookup(

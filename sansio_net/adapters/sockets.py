@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from sansio_net.errors import SansioNetError
-from sansio_net.stack import Connection, Listener, UdpSocket
+from sansio_net.stack import Connection, Listener, TcpOptions, UdpSocket
 from sansio_net.units import MILLISECOND, SECOND
 
 Sockname = tuple[str, int] | tuple[str, int, int, int]
@@ -150,6 +150,10 @@ class VirtualSocket:
         value = self._get(name) or 0
         return _sized(value // (unit or 1), buflen)
 
+    def remember(self, other: VirtualSocket) -> None:
+        """The options of `other` that mean nothing here."""
+        self._stored.update(other._stored)
+
     def _set(self, name: str, value: int | bool) -> None:
         _refuse()
 
@@ -195,6 +199,26 @@ class StreamSocket(VirtualSocket):
         return value
 
 
+def _wildcard(family: int) -> Sockname:
+    return ("::", 0, 0, 0) if family == socket.AF_INET6 else ("0.0.0.0", 0)
+
+
+class UnconnectedSocket(VirtualSocket):
+    """Of what will listen or connect with these options."""
+
+    def __init__(self, family: int, options: TcpOptions) -> None:
+        super().__init__(_wildcard(family), None)
+        self.options = options
+
+    def _set(self, name: str, value: int | bool) -> None:
+        changes: dict[str, Any] = {name: value or (None if _may_be_none(name) else 0)}
+        self.options = replace(self.options, **changes)
+
+    def _get(self, name: str) -> int | None:
+        value: int | None = getattr(self.options, name)
+        return value
+
+
 class ListeningSocket(VirtualSocket):
     """A listener's."""
 
@@ -216,6 +240,17 @@ class ListeningSocket(VirtualSocket):
     def _get(self, name: str) -> int | None:
         value: int | None = getattr(self._listener.options, name)
         return value
+
+
+class UnboundSocket(VirtualSocket):
+    """Of what will be a datagram socket: it remembers."""
+
+    type = socket.SOCK_DGRAM
+    proto = socket.IPPROTO_UDP
+    _options: dict[_Key, tuple[str, int]] = {}  # noqa: RUF012
+
+    def __init__(self, family: int) -> None:
+        super().__init__(_wildcard(family), None)
 
 
 class DatagramSocket(VirtualSocket):
