@@ -203,7 +203,9 @@ class Listener:
     # Local verbs ----------------------------------------------------------------------
 
     def pause(self) -> None:
-        """New connections are ignored, as with a full backlog, until `resume`."""
+        """New connections are ignored, as with a full backlog, until `resume`; those
+        half open stay so.
+        """
         self.paused = True
 
     def resume(self) -> None:
@@ -302,8 +304,8 @@ class Listener:
 
     @property
     def has_room(self) -> bool:
-        """Room for one more that waits to be accepted."""
-        return len(self._waiting) < self.backlog
+        """Room for one more that waits to be accepted; paused, there is none."""
+        return not self.paused and len(self._waiting) < self.backlog
 
     def has_room_for(self, conn: Connection) -> bool:
         """May this child's handshake be completed?"""
@@ -331,7 +333,7 @@ class Listener:
             return DropReason.TCP_NO_SOCKET
         if place[:2] == place[2:]:
             return DropReason.TCP_LAND
-        if self.paused or not self.has_room:
+        if not self.has_room:
             return DropReason.TCP_BACKLOG_FULL
         return None
 

@@ -339,6 +339,21 @@ def test_pause_and_resume() -> None:
     knock(listener)
 
 
+def test_paused_nobody_gets_in_who_is_half_open() -> None:
+    listener = listening()
+    child = knock(listener)
+    child.transmit(NOW)
+    listener.pause()
+    ack = (child.sender.iss + 1) % 2**32
+    child.segment_arrives(8, ack, ACK, 1000, 0, b"", b"", NOW)
+    assert child.state is State.SYN_RECEIVED
+    assert listener.pending == 0
+    listener.resume()
+    child.segment_arrives(8, ack, ACK, 1000, 0, b"", b"", NOW)
+    assert child.state is State.ESTABLISHED
+    assert listener.pending == 1
+
+
 def test_close_aborts_what_nobody_has() -> None:
     listener = listening()
     half_open, undrained, taken = (
