@@ -17,6 +17,7 @@ from tests.interop.lab import Lab
 from . import machine
 from .measure import Run, cores
 from .peers import GIVEN, OTHERS, OURS, Kernel, Peer
+from .profiling import profile
 from .report import Report
 from .workloads import WORKLOADS
 
@@ -45,7 +46,16 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--json", type=Path, metavar="FILE")
     text = "in a file that has marks as benchmarks/README.md, between them"
     add("--markdown", type=Path, metavar="FILE", help=text)
+    add(
+        "--profile",
+        nargs="?",
+        const="rr",
+        metavar="WORKLOAD",
+        help="draw a flame graph of ours (--only says which) under one, instead",
+    )
     asked = parser.parse_args(argv)
+    if asked.profile is not None:
+        asked.workload = [asked.profile]
     if unknown := set(asked.workload) - set(WORKLOADS):
         parser.error(f"not a workload: {', '.join(sorted(unknown))}")
     if asked.only and (unknown := set(asked.only) - set(keys)):
@@ -88,8 +98,18 @@ def say(text: str) -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
+def draw(asked: argparse.Namespace) -> None:
+    """Each of ours that was asked for, the TAP otherwise."""
+    for peer in OURS:
+        if peer.key in (asked.only or ["tap"]):
+            print(profile(peer(), asked.profile, max(asked.seconds, 3)))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     asked = arguments(argv)
+    if asked.profile is not None:
+        draw(asked)
+        return
     peers, absent = choose(asked)
     workloads = asked.workload or list(WORKLOADS)
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:

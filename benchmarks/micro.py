@@ -27,11 +27,13 @@ from sansio_net.wire.ipv4 import build_ipv4, parse_ipv4
 from sansio_net.wire.segment import flatten
 from sansio_net.wire.tcp import parse_tcp
 
+from . import codecs
 from .exchanges import tcp_connection, tcp_echo, udp_echo
 from .memory import exchange, stack_pair
 
 ROUNDS = 7
 BATCH = 64
+BY_HAND = "struct code by hand"
 
 
 def best(run: Callable[[], int]) -> float:
@@ -230,6 +232,13 @@ Costs = Callable[[], "tuple[float, ...]"]
 def lines() -> Iterator[tuple[tuple[str, ...], Costs]]:
     """What each measurement is called, and how it is made."""
     yield ("parse IPv4 and TCP headers of a full segment",), lambda: (best(parse()),)
+    for what in ("parse", "build"):
+        for payload in codecs.PAYLOADS:
+            name = f"{what} Ethernet, IPv4 and TCP, {payload} B"
+            yield (
+                (name, f"{name}: {BY_HAND}"),
+                lambda what=what, payload=payload: codecs.compare(what, payload),
+            )
     yield ("echo request in, reply out, 64 a turn",), lambda: (best(echo()),)
     for batch in (32, 1):
         name = f"UDP echo, 64 B, {batch} a turn"
@@ -276,7 +285,12 @@ def main() -> None:
         for name, cost in zip(names, costs, strict=True):
             found[name] = round(cost)
             was = f"{before[name]:>9,} ns before" if name in before else ""
-            print(f"{name:<50}{cost:>9,.0f} ns{was}", flush=True)
+            print(f"{name:<60}{cost:>9,.0f} ns{was}", flush=True)
+        if names[-1].endswith(BY_HAND):
+            ratio = costs[0] / costs[1]
+            print(
+                f"{'':<4}{ratio:.2f} times as much; target at 1460 B: {codecs.TARGET}"
+            )
     if asked.save:
         asked.save.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -38,7 +38,11 @@ STREAM = memoryview(PATTERN * 5)
 class App:
     """The four services. A connection that is only open costs it nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, stack: Stack) -> None:
+        self.echo = stack.tcp_listen(("", ECHO), backlog=512)
+        self.discard = stack.tcp_listen(("", DISCARD), backlog=512)
+        self.source = stack.tcp_listen(("", SOURCE), backlog=512)
+        stack.udp_bind(("", ECHO))
         self.discarded: dict[Connection, int] = {}
         self.given: dict[Connection, int] = {}
 
@@ -50,11 +54,8 @@ class App:
                 sock = event.sock
                 while (datagram := sock.receive()) is not None:
                     sock.send_to(datagram.data, datagram.source)
-            elif isinstance(event, SpaceFreed):
+            elif isinstance(event, (SpaceFreed, Accepted)):
                 self.fill(event.conn)
-            elif isinstance(event, Accepted):
-                if event.conn.local[1] == SOURCE:
-                    self.fill(event.conn)
             elif isinstance(event, EofReceived):
                 self.finish(event.conn)
             elif isinstance(event, (Closed, ConnectionLost)):
@@ -64,18 +65,18 @@ class App:
                 ready(event.nic)
 
     def read(self, conn: Connection) -> None:
-        port = conn.local[1]
-        if port == ECHO:
+        listener = conn.listener
+        if listener is self.echo:
             try:
                 conn.send(conn.recv(1 << 16) or b"")
             except ConnectionFailed:
                 pass  # reset since
-        elif port == DISCARD:
+        elif listener is self.discard:
             size = sum(map(len, conn.recv_chunks()))
             self.discarded[conn] = self.discarded.get(conn, 0) + size
 
     def fill(self, conn: Connection) -> None:
-        if conn.local[1] != SOURCE:
+        if conn.listener is not self.source:
             return
         at = self.given.get(conn, 0)
         try:
@@ -86,11 +87,11 @@ class App:
         self.given[conn] = at
 
     def finish(self, conn: Connection) -> None:
-        try:
-            if conn.local[1] == DISCARD:
+        if conn.listener is self.discard:
+            try:
                 conn.send(count_message(self.discarded.pop(conn, 0)))
-        except ConnectionFailed:
-            pass
+            except ConnectionFailed:
+                pass
         self.given.pop(conn, None)
         conn.close()
 
@@ -123,9 +124,7 @@ def main() -> None:
     nic = stack.add_interface(
         addresses=[asked.address], capabilities=device.capabilities
     )
-    for port in (ECHO, DISCARD, SOURCE):
-        stack.tcp_listen(("", port), backlog=512)
-    stack.udp_bind(("", ECHO))
+    app = App(stack)
     spin = asked.busy_poll * MICROSECOND
     with Loop(stack, {nic: device}, busy_poll=spin) as loop:
 
@@ -134,7 +133,7 @@ def main() -> None:
 
         # by then the device has been asked for its carrier
         loop.call_at(0, after_a_turn)
-        loop.run(App())
+        loop.run(app)
 
 
 if __name__ == "__main__":
