@@ -44,7 +44,6 @@ from .zones import with_zone
 
 if TYPE_CHECKING:
     from sansio_net.protocols.tcp import Connection
-    from sansio_net.protocols.udp import UdpSocket
 
     from .interface import Interface
 
@@ -52,6 +51,7 @@ _ETHERNET: Final = Medium.ETHERNET
 _IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
 _IPV6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
 _ARP: Final = ETHERTYPE_ARP.to_bytes(2, "big")
+_UDP: Final = ipv4.PROTO_UDP.to_bytes(1, "big")
 
 _ipv4_fields: Final = ipv4.HEADER.unpack_from
 _ipv6_fields: Final = ipv6.HEADER.unpack_from
@@ -65,12 +65,24 @@ def receive(nic: Interface, packets: Sequence[Packet | bytes], now: int) -> None
         frames.arrive(nic, packets, now)
     ethernet = nic.medium is _ETHERNET
     arrival = Arrival(nic)  # one for the batch, filled anew for each packet
-    rx_bytes = 0
+    mac, known, rx_bytes = nic.mac, nic.known, 0
+    # raw sockets see what comes, and tags are looked at, on the general way alone
+    flows = known.flows if ethernet and not (nic.vlans or arrival.raw) else None
     for item in packets:
         packet = Packet(item) if isinstance(item, bytes) else item
         if packet.body:
             packet = packet.joined()
-        rx_bytes += len(packet.head)
+        frame = packet.head
+        rx_bytes += len(frame)
+        if flows and frame[:6] == mac:
+            kind = frame[12:14]
+            if kind == _IPV4:
+                if frame[23:24] == _UDP and known.takes(packet, 14, now):
+                    continue
+            elif (
+                kind == _IPV6 and frame[20:21] == _UDP and known.takes6(packet, 14, now)
+            ):
+                continue
         arrival.packet = packet
         arrival.group = False
         if ethernet:
@@ -138,12 +150,16 @@ def _arp_arrives(nic: Interface, frame: bytes, at: int, now: int) -> None:
 
 def ip_arrives(arrival: Arrival, at: int, now: int) -> None:
     """An IP packet of either family, as a TUN or `lo` has them."""
-    frame = arrival.packet.head
+    packet, known = arrival.packet, arrival.nic.known
+    frame = packet.head
     version = frame[at] >> 4 if len(frame) > at else 0
+    is_plain = known.flows and not (arrival.raw or arrival.group)
     if version == 4:
-        ipv4_arrives(arrival, at, now)
+        if not (is_plain and known.takes(packet, at, now)):
+            ipv4_arrives(arrival, at, now)
     elif version == 6:
-        ipv6_arrives(arrival, at, now)
+        if not (is_plain and known.takes6(packet, at, now)):
+            ipv6_arrives(arrival, at, now)
     else:
         arrival.drop(DropReason.IP_BAD_VERSION)
 
@@ -171,20 +187,20 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
         return
     arrival.start, arrival.end = at, at + total
     arrival.src, arrival.dst, arrival.tos, arrival.ttl = src, dst, tos, ttl
-    if ihl == 20 and not (fragment & 0x3FFF or arrival.raw or arrival.group):
-        # the addresses were validated when the connection or the flow began
-        nic, key = arrival.nic, frame[at + 12 : at + 24]
-        if protocol == 6:
-            connection = nic.stack.connection_table.get(key)
-            if (
-                connection is not None
-                and connection.nic is nic
-                and (dst in nic.local or upkeep.is_transparent(connection))
-            ):
-                tcp_arrives(arrival, at + 20, now, connection)
-                return
-        elif protocol == 17 and (socket := nic.known.socket_for(key)) is not None:
-            udp_arrives(arrival, at + 20, now, socket)
+    if (
+        protocol == 6
+        and ihl == 20
+        and not (fragment & 0x3FFF or arrival.raw or arrival.group)
+    ):
+        # the addresses were validated when the connection began
+        nic = arrival.nic
+        connection = nic.stack.connection_table.get(frame[at + 12 : at + 24])
+        if (
+            connection is not None
+            and connection.nic is nic
+            and (dst in nic.local or upkeep.is_transparent(connection))
+        ):
+            tcp_arrives(arrival, at + 20, now, connection)
             return
     if not classify(arrival, now):
         return
@@ -219,11 +235,6 @@ def ipv6_arrives(arrival: Arrival, at: int, now: int) -> None:
         src, dst = with_zone(arrival.nic, src), with_zone(arrival.nic, dst)
     arrival.src, arrival.dst, arrival.ttl = src, dst, ttl
     arrival.tos = first >> 20 & 0xFF
-    if protocol == 17 and not (arrival.raw or arrival.group):
-        socket = arrival.nic.known.socket_for(frame[at + 8 : at + 44])
-        if socket is not None:
-            udp_arrives(arrival, at + 40, now, socket)
-            return
     if not classify(arrival, now):
         return
     if protocol not in EXTENSIONS:
@@ -404,10 +415,8 @@ def tcp_arrives(
     delivery.segment_without_connection(arrival, key, segment, now)
 
 
-def udp_arrives(
-    arrival: Arrival, at: int, now: int, socket: UdpSocket | None = None
-) -> None:
-    """RFC 768. socket: whose flow it is, where that is known."""
+def udp_arrives(arrival: Arrival, at: int, now: int) -> None:
+    """RFC 768, of a flow that is not known, or in a way that is not expected of it."""
     packet = arrival.packet
     frame, end = packet.head, arrival.end
     if end - at < 8:
@@ -428,7 +437,7 @@ def udp_arrives(
         return
     nic, src, dst, options = arrival.nic, arrival.src, arrival.dst, arrival.options
     ttl, tos, name = arrival.ttl, arrival.tos, nic.name
-    wanted = [socket] if socket else delivery.sockets_for(arrival, sport, dport)
+    wanted = delivery.sockets_for(arrival, sport, dport)
     if packet.gso_size:
         delivery.datagrams_arrive(arrival, at, sport, dport, wanted, now)
         return

@@ -144,7 +144,7 @@ class Interface:
         self.rx_packets = self.rx_bytes = self.tx_packets = self.tx_bytes = 0
         self.memberships: dict[int, Membership] = {}  # by the size of an address
         self.reporting: deque[Membership] = deque()  # who has something to tell
-        self.known = Known(stack)
+        self.known = Known(stack, name)
         self.frame_sockets: list[FrameSocket] = []
         self.looped: list[bytes] = []  # sent to groups that we are in
         self.arp: ArpCache | None = None

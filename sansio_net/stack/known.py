@@ -3,17 +3,38 @@
 A pair of addresses that may speak to us, a flow of datagrams and its socket: nothing
 here decides anything, it only remembers what `ingress.classify` and `SocketTable` said,
 as the table of connections does for TCP. Routes, addresses and bindings change it.
+
+A datagram of a known flow that is in every way as expected goes straight to its socket;
+for all others nothing is said, and `ingress` finds out what is to be said of them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from struct import Struct
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sansio_net.packet import CSUM_NONE, Datagram, Packet
 from sansio_net.protocols.udp import UdpSocket
 
 if TYPE_CHECKING:
     from .arrival import Arrival
     from .stack import Stack
+
+
+_HEADERS4: Final = Struct("!BBH2xHBB14xHH").unpack_from
+"""IPv4 without options and UDP: version, tos, total length, fragment, ttl, protocol;
+length, checksum."""
+_HEADERS6: Final = Struct("!IHBB36xHH").unpack_from
+"""IPv6 and UDP: version and traffic class, payload length, next header, hop limit;
+length, checksum."""
+
+
+class Flow(NamedTuple):
+    """Who gets its datagrams, and the addresses that they have on them."""
+
+    socket: UdpSocket
+    source: tuple[str, int]
+    destination: tuple[str, int]
 
 
 class Known:
@@ -24,30 +45,84 @@ class Known:
     alone gets. At most `limit` of each; one more, and all are forgotten.
     """
 
-    __slots__ = ("_limit", "_stack", "flows", "pairs", "version")
+    __slots__ = ("_limit", "_name", "_routes", "_stack", "flows", "pairs", "version")
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, name: str) -> None:
         self._stack = stack
+        self._routes = stack.routes
+        self._name = name
         self._limit = stack.config.max_hops
         self.version = 0
         self.pairs: dict[bytes, None] = {}
-        self.flows: dict[bytes, UdpSocket] = {}
+        self.flows: dict[bytes, Flow] = {}
 
-    def socket_for(self, key: bytes) -> UdpSocket | None:
-        """Whose flow it is; None: it has to be found out."""
-        socket = self.flows.get(key)
+    def takes(self, packet: Packet, at: int, now: int) -> bool:
+        """A packet at its IPv4 header, sent to us alone; True: it got where it should.
+
+        RFC 791, RFC 768 (a checksum of 0 is none).
+        """
+        frame = packet.head
+        flow = self.flows.get(frame[at + 12 : at + 24])
+        if flow is None or len(frame) < at + 28:
+            return False
+        fields = _HEADERS4(frame, at)
+        vihl, tos, total, fragment, ttl, protocol, length, check = fields
+        end = at + total
         if (
-            socket is None
-            or socket.closed
-            or self.version != self._stack.routes.version
+            vihl != 0x45
+            or protocol != 17
+            or fragment & 0x3FFF
+            or length < 8
+            or total != length + 20
+            or end > len(frame)
+            or int.from_bytes(frame[at : at + 20], "big") % 0xFFFF
+            or packet.gso_size
+            or flow.socket.closed
+            or self.version != self._routes.version
         ):
-            return None
-        return socket
+            return False
+        if check and packet.csum == CSUM_NONE:
+            n = int.from_bytes(frame[at + 12 : end], "big")
+            if ((n << 8 if length & 1 else n) + 17 + length) % 0xFFFF:
+                return False
+        data = frame[at + 28 : end]
+        to, source, destination = flow
+        to.accept(Datagram(data, source, destination, self._name, ttl, tos), now)
+        return True
+
+    def takes6(self, packet: Packet, at: int, now: int) -> bool:
+        """The same at an IPv6 header. RFC 8200 3, 8.1 (there is a checksum)."""
+        frame = packet.head
+        flow = self.flows.get(frame[at + 8 : at + 44])
+        if flow is None or len(frame) < at + 48:
+            return False
+        first, size, protocol, ttl, length, check = _HEADERS6(frame, at)
+        end = at + 40 + size
+        if (
+            first >> 28 != 6
+            or protocol != 17
+            or length < 8
+            or size != length
+            or end > len(frame)
+            or not check
+            or packet.gso_size
+            or flow.socket.closed
+            or self.version != self._routes.version
+        ):
+            return False
+        if packet.csum == CSUM_NONE:
+            n = int.from_bytes(frame[at + 8 : end], "big")
+            if ((n << 8 if length & 1 else n) + 17 + length) % 0xFFFF:
+                return False
+        data, tos = frame[at + 48 : end], first >> 20 & 0xFF
+        to, source, destination = flow
+        to.accept(Datagram(data, source, destination, self._name, ttl, tos), now)
+        return True
 
     def forget(self) -> None:
         self.pairs.clear()
         self.flows.clear()
-        self.version = self._stack.routes.version
+        self.version = self._routes.version
 
     def note_pair(self, pair: bytes) -> None:
         if len(self.pairs) >= self._limit:
@@ -67,4 +142,7 @@ class Known:
             return
         if len(self.flows) >= self._limit:
             self.flows.clear()
-        self.flows[pair + sport.to_bytes(2, "big") + dport.to_bytes(2, "big")] = socket
+        key = pair + sport.to_bytes(2, "big") + dport.to_bytes(2, "big")
+        format = self._stack.endpoints.format
+        source, destination = format(arrival.src, sport), format(arrival.dst, dport)
+        self.flows[key] = Flow(socket, source, destination)

@@ -33,7 +33,8 @@ def test_a_flow_is_found_out_once(bench: Bench) -> None:
     for n in range(3):
         bench.turn(ethernet(udp_packet(b"%d" % n, 5000, 7)))
     assert got(socket) == [b"0", b"1", b"2"]
-    assert bench.nic.known.flows == {PEER + US + b"\x13\x88\0\7": socket}
+    flow = socket, ("10.0.0.1", 5000), ("10.0.0.2", 7)
+    assert bench.nic.known.flows == {PEER + US + b"\x13\x88\0\7": flow}
 
 
 def test_one_that_is_bound_better_takes_over(bench: Bench) -> None:

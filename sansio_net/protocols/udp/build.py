@@ -6,7 +6,14 @@ from typing import Final
 
 from sansio_net.addresses import ZONED_SIZE
 from sansio_net.errors import MessageTooLongError
-from sansio_net.packet import COPY_BELOW, CSUM_PARTIAL, Chunk, Packet, PacketInfo
+from sansio_net.packet import (
+    COPY_BELOW,
+    CSUM_PARTIAL,
+    Chunk,
+    Datagram,
+    Packet,
+    PacketInfo,
+)
 from sansio_net.wire.checksum import pseudo_sum
 from sansio_net.wire.ipv4 import PROTO_UDP
 from sansio_net.wire.udp import CHECKSUM_OFFSET, HEADER_SIZE, build_udp
@@ -59,6 +66,12 @@ def cut_size(segment_size: int, size: int, destination: bytes, mtu: int) -> int:
     if size > segment_size * MAX_SEGMENTS:
         raise ValueError(f"more than {MAX_SEGMENTS} datagrams in one send")
     return segment_size if size > segment_size else 0
+
+
+def cuts(datagram: Datagram) -> int:
+    """How many came as one."""
+    step = datagram.segment_size
+    return -(-len(datagram.data) // step) if step else 1
 
 
 def check_octet(name: str, value: int | None, lowest: int) -> None:

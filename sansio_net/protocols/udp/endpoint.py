@@ -37,7 +37,7 @@ from sansio_net.wire.ipv4 import PROTO_UDP
 from sansio_net.wire.ipv4_options import check_options
 from sansio_net.wire.udp import HEADER_SIZE
 
-from .build import MAX_PAYLOAD, check_octet, cut_size, datagram, kept
+from .build import MAX_PAYLOAD, check_octet, cut_size, cuts, datagram, kept
 from .config import (
     OVERHEAD,
     SocketSpaceFreed,
@@ -325,41 +325,41 @@ class UdpSocket:
         dport: int = 0,
         segment_size: int = 0,
     ) -> bool:
-        """One datagram; False: not for this socket. dport: by default the socket's.
-        segment_size: of each of several that came as one.
-        """
+        """False: not for this socket. dport: by default the socket's."""
         if self.closed or (
             self.raddr is not None and (src != self.raddr or sport != self.rport)
         ):
             return False
-        size = len(data) + OVERHEAD
-        options = self._options
-        if len(self._queue) >= options.receive_datagrams or (
-            self._queue and self._queue_bytes + size > options.receive_bytes
+        datagram = Datagram(
+            data if isinstance(data, bytes) else bytes(data),
+            self._endpoints.format(src, sport),
+            # RFC 1122 4.1.3.5: the address that was asked, to answer from
+            self._endpoints.format(dst, dport or self.lport),
+            nic,
+            ttl,
+            tos,
+            ip_options,
+            segment_size,
+        )
+        self.accept(datagram, now)
+        return True
+
+    def accept(self, datagram: Datagram, now: int) -> None:
+        """One that is known to be for this socket, which is open."""
+        queue, options = self._queue, self._options
+        size = len(datagram.data) + OVERHEAD
+        if len(queue) >= options.receive_datagrams or (
+            queue and self._queue_bytes + size > options.receive_bytes
         ):
-            n = -(-len(data) // segment_size) if segment_size else 1
-            self._counters.drop(DropReason.UDP_QUEUE_FULL, n)
+            self._counters.drop(DropReason.UDP_QUEUE_FULL, cuts(datagram))
             if self.trace is not None:
                 self.trace.append((now, "udp-queue-full", self.id))
-            return True
-        self._queue.append(
-            Datagram(
-                data if isinstance(data, bytes) else bytes(data),
-                self._endpoints.format(src, sport),
-                # RFC 1122 4.1.3.5: the address that was asked, to answer from
-                self._endpoints.format(dst, dport or self.lport),
-                nic,
-                ttl,
-                tos,
-                ip_options,
-                segment_size,
-            )
-        )
+            return
+        queue.append(datagram)
         self._queue_bytes += size
         self._n_accepted += 1
         if not self.pending_kinds & _RECEIVED:
             self._notify(_RECEIVED)
-        return True
 
     def error_arrives(
         self, error: ConnectionFailed, peer: Endpoint, hard: bool = True
