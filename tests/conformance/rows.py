@@ -323,9 +323,9 @@ _HOSTS: Final = (
         HOSTS,
         "2.3.2.2",
         "SHOULD save a packet that waits for ARP",
-        f"{_ARP}test_sixteen_packets_wait_and_the_oldest_goes",
+        f"{_ARP}test_so_many_packets_wait_and_the_oldest_goes",
         f"{_ARP}test_the_queue_is_bounded_in_bytes",
-        reason="16 packets and 64 KiB a neighbour",
+        reason="256 packets and 208 KiB a neighbour",
     ),
     elsewhere(
         HOSTS,

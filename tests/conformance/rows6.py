@@ -122,7 +122,7 @@ _DISCOVERY: Final = (
         (
             "7.2.2-3",
             "Of too many the oldest SHOULD make room",
-            "tests/protocols/test_arp.py::test_sixteen_packets_wait_and_the_oldest_goes",
+            "tests/protocols/test_arp.py::test_so_many_packets_wait_and_the_oldest_goes",
         ),
         (
             "7.2.2-4",

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Protocol
 
 from sansio_net import Datagram
-from sansio_net.stack import UdpSocket
 
 from .lab import pattern
+
+
+class Socket(Protocol):
+    def send_to(
+        self,
+        data: bytes,
+        address: tuple[str, int],
+        *,
+        source: tuple[str, int],
+        segment_size: int = 0,
+    ) -> None: ...
 
 
 class Datagrams:
@@ -20,7 +31,7 @@ class Datagrams:
         self._got: list[bytes] = []
         self._most = 0
 
-    def arrives(self, sock: UdpSocket, datagram: Datagram) -> None:
+    def arrives(self, sock: Socket, datagram: Datagram) -> None:
         word, *numbers = datagram.data[:20].split()
         back = {"address": datagram.source, "source": datagram.destination}
         if word == b"send":

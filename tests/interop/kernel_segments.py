@@ -2,7 +2,8 @@
 
 A test's program on the kernel's side: sends super-datagrams to our stack and asks for
 some, byte for byte. Prints as JSON how many datagrams came in one piece at most, to the
-stack and to here, by size and segment size.
+stack and to here, by size and segment size. ``serve PORT`` is the kernel in the stack's
+place.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import socket
 import struct
 import sys
 
+from sansio_net import Datagram
+from tests.interop.datagrams import Datagrams
 from tests.interop.lab import pattern
 
 UDP_SEGMENT, UDP_GRO = 103, 104
-CASES = ((1, 1000), (1000, 1000), (4500, 1000), (640, 10), (3000, 1452), (63888, 1452))
+CASES = ((1, 1000), (1000, 1000), (4500, 1000), (640, 10), (3000, 1352), (59488, 1352))
 
 
 def cuts(size: int, segment: int) -> list[bytes]:
@@ -46,7 +49,40 @@ def report(sock: socket.socket) -> dict[str, object]:
     return found
 
 
+class Served:
+    """A kernel's socket as `Datagrams` knows ours."""
+
+    def __init__(self, port: int) -> None:
+        self.sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.sock.setsockopt(socket.SOL_UDP, UDP_GRO, 1)
+        self.sock.bind(("::", port))
+
+    def send_to(
+        self,
+        data: bytes,
+        address: tuple[str, int],
+        source: object,
+        segment_size: int = 0,
+    ) -> None:
+        self.sock.setsockopt(socket.SOL_UDP, UDP_SEGMENT, segment_size)
+        self.sock.sendto(data, address)
+
+    def run(self) -> None:
+        talk = Datagrams()
+        while True:
+            data, ancillary, _, source = self.sock.recvmsg(65536, 64)
+            step = sum(
+                struct.unpack_from("=i", value)[0]
+                for level, kind, value in ancillary
+                if (level, kind) == (socket.SOL_UDP, UDP_GRO)
+            )
+            here = ("", 0)
+            talk.arrives(self, Datagram(data, source, here, segment_size=step))
+
+
 def main(gro: str, port: str, *hosts: str) -> None:
+    if gro == "serve":
+        Served(int(port)).run()
     found: dict[str, tuple[object, int]] = {}
     for host in hosts:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

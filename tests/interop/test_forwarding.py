@@ -5,6 +5,7 @@ Two of our routers in a row: left (10.1.0.2) - one - two - right (10.3.0.2).
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -238,6 +239,35 @@ def test_tcp_with_every_mixture_of_offload(
     assert not any("bad_checksum" in name for name in counts), counts
     for capture in captures:
         capture.assert_clean(OURS)
+
+
+@pytest.mark.parametrize("offload", ["", "l", "r", "lr"])
+def test_datagrams_in_one_with_every_mixture_of_offload(lab: Lab, offload: str) -> None:
+    """UDP_SEGMENT and UDP_GRO of two kernels, passed on whole where a device can."""
+    country = Country(lab, mtu=1400, offload=offload, routers=1)
+    program = ("-m", "tests.interop.kernel_segments")
+    country.right.start(sys.executable, *program, "serve", "8888")
+    country.right.listening(8888, "-lu")
+    sides = (("l", country.left), ("r", country.right))
+    captures = [
+        host.capture("eth0", "udp or icmp6")
+        for side, host in sides
+        if side not in offload
+    ]
+    hosts = [country.address(family) for family in "46"]
+    said = country.left.run(sys.executable, *program, "1", "8888", *hosts)
+    found = json.loads(said)
+    assert len(found) == 12
+    for words, (to_right, to_left) in found.items():
+        _, size, segment = words.split()
+        n = -(-int(size) // int(segment))
+        # by a device that cuts nothing, the host puts together what it likes
+        assert to_right == n if "r" in offload else to_right <= n
+        assert to_left == n if "l" in offload else to_left <= n
+    (counts,) = country.stop()
+    assert not any("device_metadata" in name for name in counts), counts
+    for capture in captures:
+        assert capture.assert_clean(OURS) > 50
 
 
 @FAMILIES

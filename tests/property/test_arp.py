@@ -24,6 +24,7 @@ from sansio_net.protocols.arp import (
     ResolutionFailed,
     Resolved,
 )
+from sansio_net.protocols.neighbours.config import OVERHEAD
 from sansio_net.units import HOUR, MILLISECOND, SECOND
 from sansio_net.wire.arp import REPLY, REQUEST, build_arp, parse_arp
 from sansio_net.wire.ethernet import build_ethernet, parse_ethernet
@@ -48,8 +49,8 @@ class ArpMachine(RuleBasedStateMachine):
         self.config = ArpConfig(
             table_limit=limit,
             queue_packets=4,
-            queue_bytes=400,
-            queue_total_bytes=1000,
+            queue_bytes=400 + 4 * OVERHEAD,
+            queue_total_bytes=1000 + 10 * OVERHEAD,
         )
         self.counters = Counters()
         self.cache = ArpCache(
@@ -201,7 +202,8 @@ class ArpMachine(RuleBasedStateMachine):
             packets = list(neighbour.packets or ())
             waiting += len(packets)
             assert len(packets) <= self.config.queue_packets
-            assert neighbour.queued_bytes == sum(map(len, packets))
+            pinned = sum(len(packet) + OVERHEAD for packet in packets)
+            assert neighbour.queued_bytes == pinned
             assert neighbour.queued_bytes <= self.config.queue_bytes
             known = neighbour.state in IN_USE
             assert (neighbour.header is not None) is known

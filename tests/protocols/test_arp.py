@@ -20,6 +20,7 @@ from sansio_net.protocols.arp import (
     ResolutionFailed,
     Resolved,
 )
+from sansio_net.protocols.neighbours.config import OVERHEAD
 from sansio_net.units import MILLISECOND, SECOND
 from sansio_net.wire.arp import REPLY, REQUEST, Arp, build_arp
 from sansio_net.wire.ethernet import build_ethernet
@@ -400,27 +401,32 @@ def test_using_a_failed_neighbour_asks_again_when_it_may() -> None:
 # -- queues and bounds
 
 
-def test_sixteen_packets_wait_and_the_oldest_goes() -> None:
+def test_so_many_packets_wait_and_the_oldest_goes() -> None:
     lab = Lab()
     neighbour = lab.cache.lookup(PEER_IP, lab.now)
-    for n in range(20):
-        lab.cache.enqueue(neighbour, Packet(bytes([n])), lab.now)
+    for n in range(260):
+        lab.cache.enqueue(neighbour, Packet(n.to_bytes(2, "big")), lab.now)
     assert lab.counters.dropped(DropReason.NEIGHBOUR_QUEUE_FULL) == 4
     lab.turn()
     sent = lab.turn(frame(REPLY, PEER, PEER_IP, OURS, IP))
-    assert [packet.join()[-1] for packet in sent] == list(range(4, 20))
+    while more := lab.turn():
+        sent += more
+    assert [int.from_bytes(packet.join()[-2:], "big") for packet in sent] == [
+        *range(4, 260)
+    ]
 
 
 def test_the_queue_is_bounded_in_bytes() -> None:
+    """As Linux's (unres_qlen_bytes), what a packet costs besides its bytes included."""
     lab = Lab()
     neighbour = lab.cache.lookup(PEER_IP, lab.now)
-    for n in range(5):
+    for n in range(13):
         lab.cache.enqueue(neighbour, Packet(bytes([n]) * 20_000), lab.now)
-    lab.cache.enqueue(neighbour, Packet(bytes(70_000)), lab.now)
-    assert lab.counters.dropped(DropReason.NEIGHBOUR_QUEUE_FULL) == 3
+    lab.cache.enqueue(neighbour, Packet(bytes(212_500)), lab.now)
+    assert lab.counters.dropped(DropReason.NEIGHBOUR_QUEUE_FULL) == 4
     lab.turn()
     sent = lab.turn(frame(REPLY, PEER, PEER_IP, OURS, IP))
-    assert [packet.join()[-1] for packet in sent] == [2, 3, 4]
+    assert [packet.join()[-1] for packet in sent] == [*range(3, 13)]
 
 
 def test_all_queues_together_are_bounded() -> None:
@@ -536,7 +542,7 @@ def test_flush_forgets_what_was_asked_for_and_every_timer() -> None:
 
 
 def test_packets_of_failures_not_yet_taken_count() -> None:
-    lab = Lab(queue_total_bytes=1000)
+    lab = Lab(queue_total_bytes=1000 + 2 * OVERHEAD)
     neighbour = lab.cache.lookup(PEER_IP, lab.now)
     lab.cache.enqueue(neighbour, Packet(bytes(800)), lab.now)
     lab.cache.flush()

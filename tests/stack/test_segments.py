@@ -99,6 +99,14 @@ def test_a_super_datagram_waits_for_its_neighbour_in_one_piece() -> None:
     assert [len(frame) - 42 for frame in at.settle()] == [100] * 40
 
 
+def test_the_longest_datagram_waits_for_its_neighbour_in_all_its_fragments() -> None:
+    at = Bench()
+    at.stack.udp_bind(("", 7)).send_to(bytes(65_507), ("10.0.0.1", 9))
+    frames = at.settle()
+    assert len(frames) == 45
+    assert sum(len(frame) - 34 for frame in frames) == 65_507 + 8
+
+
 def test_a_path_that_became_narrow_gets_fragments_of_each() -> None:
     """Of the application's datagrams none is cut at another size."""
     at = bench()

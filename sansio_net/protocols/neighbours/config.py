@@ -6,9 +6,13 @@ Constants: RFC 4861 10 with Linux's values (`man 7 arp`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from sansio_net.packet import Packet
 from sansio_net.units import KIB, MIB, SECOND
+
+OVERHEAD: Final = 512
+"""What a packet that waits costs besides its bytes, about; counts against bounds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,9 +25,9 @@ class NeighbourConfig:
     delay_first_probe: a stale neighbour that is used has this long to prove itself
     before it is asked. failed_delay: lookups this soon after a failure fail at once.
 
-    table_limit: neighbours. queue_packets, queue_bytes: what waits for one of them;
-    queue_total_bytes: for all. reply_limit: answers not yet sent. claim_limit: own
-    addresses.
+    table_limit: neighbours. queue_packets, queue_bytes: what waits for one of them,
+    `OVERHEAD` counted (Linux's unres_qlen_bytes); queue_total_bytes: for all.
+    reply_limit: answers not yet sent. claim_limit: own addresses.
     """
 
     base_reachable_time: int = 30 * SECOND
@@ -35,8 +39,8 @@ class NeighbourConfig:
     failed_delay: int = 1 * SECOND
 
     table_limit: int = 1024
-    queue_packets: int = 16
-    queue_bytes: int = 64 * KIB
+    queue_packets: int = 256
+    queue_bytes: int = 208 * KIB
     queue_total_bytes: int = 4 * MIB
     reply_limit: int = 64
     claim_limit: int = 1024

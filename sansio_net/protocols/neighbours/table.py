@@ -18,7 +18,7 @@ from sansio_net.trace import Trace
 from sansio_net.units import SECOND
 from sansio_net.wire.ethernet import build_ethernet
 
-from .config import NeighbourConfig
+from .config import OVERHEAD, NeighbourConfig
 from .deadlines import Deadlines
 from .neighbour import Neighbour, NeighbourState
 
@@ -147,7 +147,7 @@ class NeighbourTable:
     def enqueue(self, entry: Neighbour, packet: Packet, now: int) -> None:
         """Keep a packet (at its IP header) until the neighbour answers or fails."""
         config = self._config
-        size = len(packet)
+        size = len(packet) + OVERHEAD
         if entry.evicted:
             entry = self._current(entry, now)
         if entry.state is _FAILED:
@@ -309,7 +309,7 @@ class NeighbourTable:
     def take_failed(self) -> dict[bytes, list[Packet]]:
         failed, self.failed = self.failed, {}
         for packets in failed.values():
-            self.held_bytes -= sum(map(len, packets))
+            self.held_bytes -= sum(map(len, packets)) + OVERHEAD * len(packets)
         return failed
 
     # -- transitions
@@ -455,7 +455,7 @@ class NeighbourTable:
     def _take(self, entry: Neighbour) -> Packet:
         assert entry.packets
         packet = entry.packets.popleft()
-        size = len(packet)
+        size = len(packet) + OVERHEAD
         entry.queued_bytes -= size
         self.held_bytes -= size
         if not entry.packets:
@@ -482,7 +482,7 @@ class NeighbourTable:
         self.resolved.pop(ip, None)
         reported = failed.setdefault(ip, [])
         for packet in packets:
-            size = len(packet)
+            size = len(packet) + OVERHEAD
             if (
                 len(reported) < config.queue_packets
                 and self.held_bytes + size <= config.queue_total_bytes
