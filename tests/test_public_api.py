@@ -22,7 +22,7 @@ PUBLIC: dict[str, str] = {
         RawSocketDevice TapDevice Timer Trunk arrivals memory_pair run turn
     """,
     "sansio_net.adapters.asyncio": """
-        DatagramTransport NetworkLoop Nic Server StreamTransport open_nic run
+        DatagramTransport NetworkLoop Nic Server StreamTransport open_nic run using
     """,
     "sansio_net.testing": """
         Conditions Link LinkCounts Livelock Network Pair Script ScriptError take_turn

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sansio_net.addresses import pack_ip
+from sansio_net.addresses import SocketAddress, pack_ip
 from sansio_net.stack import Stack
 
 from .sockets import Sockname
@@ -22,6 +22,8 @@ KINDS: Final = (
 )
 
 LOCALHOST: Final = ("127.0.0.1", "::1")
+
+MAPPED: Final = "::ffff:"
 
 
 def port_of(port: str | bytes | int | None) -> int:
@@ -46,6 +48,18 @@ def family_of(address: str) -> int | None:
     except ValueError:
         return None
     return socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+
+
+def destination(address: SocketAddress) -> SocketAddress:
+    """Where a socket's address leads, as Linux takes it: one that is no address is this
+    host, and an IPv4 one may be written as IPv6 (RFC 4291 2.5.5.2).
+    """
+    host, port = str(address[0]), address[1]
+    if host in ("0.0.0.0", "::", ""):
+        return LOCALHOST[0] if host == "0.0.0.0" else LOCALHOST[1], port
+    if host.startswith(MAPPED) and "." in host:
+        return host[len(MAPPED) :], port
+    return address
 
 
 def addresses_of(

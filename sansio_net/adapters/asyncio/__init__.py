@@ -1,7 +1,7 @@
 """asyncio on a virtual NIC: `open_nic`, and what it gives. docs/asyncio.md."""
 
 from .datagram import DatagramTransport
-from .loop import NetworkLoop, run
+from .loop import NetworkLoop, run, using
 from .nic import Nic, open_nic
 from .server import Server
 from .stream import StreamTransport
@@ -14,4 +14,5 @@ __all__ = [
     "StreamTransport",
     "open_nic",
     "run",
+    "using",
 ]

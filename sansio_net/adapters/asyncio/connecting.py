@@ -8,10 +8,15 @@ import itertools
 from asyncio import staggered
 from collections.abc import Sequence
 
-from sansio_net.adapters.names import AddrInfo
+from sansio_net.adapters.names import AddrInfo, destination
 from sansio_net.adapters.sockets import Sockname
 from sansio_net.addresses import SocketAddress
-from sansio_net.errors import ConnectionAborted, SansioNetError
+from sansio_net.errors import (
+    AddressInUseError,
+    AddressNotAvailableError,
+    ConnectionAborted,
+    SansioNetError,
+)
 from sansio_net.stack import Connected, Connection, ConnectionLost, Event, TcpOptions
 
 from .driver import Driver
@@ -129,7 +134,13 @@ async def _one(
 ) -> Connection:
     try:
         local = _local(info, locals_)
-        conn = await dial(driver, info[4], local, options)
+        try:
+            conn = await dial(driver, info[4], local, options)
+        except (AddressInUseError, AddressNotAvailableError) as error:
+            if local is None:
+                raise
+            text = f"error while attempting to bind on address {local!r}: "
+            raise OSError(error.errno, text + str(error.strerror).lower()) from error
     except OSError as error:
         errors.append(error)
         raise
@@ -145,7 +156,9 @@ async def dial(
 ) -> Connection:
     """One connect, until it stands. Raises OSError."""
     try:
-        conn = driver.stack.tcp_connect(address, local=local, options=options)
+        conn = driver.stack.tcp_connect(
+            destination(address), local=local, options=options
+        )
     except SansioNetError as error:
         if isinstance(error, OSError):
             raise

@@ -10,15 +10,15 @@ import contextvars
 import socket
 from asyncio import transports
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+from sansio_net.adapters.names import MAPPED, destination
 from sansio_net.adapters.sockets import DatagramSocket, Sockname, sockname
 from sansio_net.errors import ConnectionFailed, LimitError, SansioNetError
 from sansio_net.stack import Event, SocketSpaceFreed, UdpSocket
 
 from .driver import Driver
-
-MAPPED: Final = "::ffff:"
 
 
 class DatagramTransport(transports._FlowControlMixin, transports.DatagramTransport):
@@ -39,7 +39,9 @@ class DatagramTransport(transports._FlowControlMixin, transports.DatagramTranspo
         protocol: asyncio.BaseProtocol,
         context: contextvars.Context,
         waiter: asyncio.Future[None],
+        on_lost: Callable[[], None] | None = None,
     ) -> None:
+        """waiter: told after connection_made; on_lost: after connection_lost."""
         looks = DatagramSocket(udp, family, driver.name, driver.wake)
         extra: dict[str, Any] = {"socket": looks, "sockname": looks.getsockname()}
         extra["peername"] = sockname(udp.peer) if udp.peer is not None else None
@@ -48,6 +50,7 @@ class DatagramTransport(transports._FlowControlMixin, transports.DatagramTranspo
         self._udp = udp
         self._context = context
         self._protocol: Any = protocol
+        self._on_lost = on_lost
         self._peer: Sockname | None = extra["peername"]
         self._family = family
         self._buffer: deque[tuple[bytes, Any]] = deque()
@@ -94,14 +97,8 @@ class DatagramTransport(transports._FlowControlMixin, transports.DatagramTranspo
                 continue
             if datagram is None:
                 return
-            source = self._as_family(datagram.source)
+            source = as_family(datagram.source, self._family)
             self._call("datagram_received", datagram.data, source)
-
-    def _as_family(self, endpoint: tuple[str, int]) -> Sockname:
-        host, port = endpoint
-        if self._family == socket.AF_INET6 and ":" not in host:
-            return (MAPPED + host, port, 0, 0)
-        return sockname(endpoint)
 
     def _call(self, name: str, *args: object) -> None:
         try:
@@ -140,10 +137,7 @@ class DatagramTransport(transports._FlowControlMixin, transports.DatagramTranspo
             if address is None:
                 self._udp.send(data)
             else:
-                host = address[0]
-                if host.startswith(MAPPED) and "." in host:  # RFC 4291 2.5.5.2
-                    address = host[len(MAPPED) :], address[1]
-                self._udp.send_to(data, address)
+                self._udp.send_to(data, destination(address))
         except LimitError:
             return False
         except OSError as error:
@@ -207,4 +201,17 @@ class DatagramTransport(transports._FlowControlMixin, transports.DatagramTranspo
 
     def _call_connection_lost(self, error: BaseException | None) -> None:
         protocol, self._protocol = self._protocol, None
-        protocol.connection_lost(error)
+        on_lost, self._on_lost = self._on_lost, None
+        try:
+            protocol.connection_lost(error)
+        finally:
+            if on_lost is not None:
+                on_lost()
+
+
+def as_family(endpoint: tuple[str, int], family: int) -> Sockname:
+    """An endpoint as a socket of that family has it: an IPv6 one speaks to both."""
+    host, port = endpoint
+    if family == socket.AF_INET6 and ":" not in host:
+        return (MAPPED + host, port, 0, 0)
+    return sockname(endpoint)

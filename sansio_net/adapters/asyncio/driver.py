@@ -125,13 +125,6 @@ class Driver:
         self._owners.pop(source, None)
         self._tell()
 
-    def forget_unowned(self, conn: Connection) -> bool:
-        """True if nobody but a connect that is over hears of it: nobody will."""
-        if isinstance(self._owners.get(conn), asyncio.Transport):
-            return False
-        self.forget(conn)
-        return not conn.closed
-
     @property
     def owners(self) -> list[Owner]:
         return list(self._owners.values())
@@ -248,7 +241,7 @@ class Driver:
             self.wake()
             await self._wait(lambda: self._stack_closed, end + GRACE)
         finally:
-            self._let_go()
+            self.abort()
 
     async def _wait(self, done: Callable[[], bool], until: int) -> None:
         """Until it is so, no device is left, or `until` has come."""
@@ -268,7 +261,10 @@ class Driver:
         if self._awaited is not None and not self._awaited.done():
             self._awaited.set_result(None)
 
-    def _let_go(self) -> None:
+    def abort(self) -> None:
+        """Now, and without a loop that runs."""
+        if self._over:
+            return
         for owner in self.owners:
             owner.lose(ConnectionAborted("the NIC was closed"))
         for connection in self.stack.connections():

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from sansio_net.adapters.links import open_device
-from sansio_net.adapters.names import AddrInfo, lookup
+from sansio_net.adapters.names import AddrInfo, destination, lookup
 from sansio_net.addresses import SocketAddress
 from sansio_net.drivers import Device
 from sansio_net.errors import LimitError
@@ -218,9 +218,10 @@ class Nic:
         encryption: Tls | None = None,
         server_hostname: str | None = None,
         server_side: bool = False,
+        on_lost: Callable[[], None] | None = None,
     ) -> tuple[asyncio.Transport, P]:
         """The transport of a connection of the stack that nobody has yet, once its
-        handshakes are over; it is aborted if that fails.
+        handshakes are over; it is aborted if that fails. on_lost: called in the end.
         """
         loop = self.driver.loop
         waiter = loop.create_future()
@@ -231,7 +232,9 @@ class Nic:
             place = self.driver, conn
             transport: asyncio.Transport
             if encryption is None:
-                stream = StreamTransport(*place, protocol, context, waiter=waiter)
+                stream = StreamTransport(
+                    *(*place, protocol, context), waiter=waiter, on_lost=on_lost
+                )
                 transport = stream
             else:
                 lower, transport = encryption.wrap(
@@ -239,7 +242,7 @@ class Nic:
                     server_side=server_side,
                     server_hostname=server_hostname,
                 )
-                stream = StreamTransport(*place, lower, context)
+                stream = StreamTransport(*place, lower, context, on_lost=on_lost)
             await waiter
         except BaseException:
             # nobody has it who could wait for the peer
@@ -249,6 +252,8 @@ class Nic:
                 self.driver.forget(conn)
                 conn.abort()
                 self.wake()
+                if on_lost is not None:
+                    on_lost()
             raise
         return transport, protocol
 
@@ -344,7 +349,7 @@ class Nic:
         peer: SocketAddress | None = None
         if remote_addr is not None:
             info = self._lookup(*remote_addr, family, *kind)[0]
-            family, peer = info[0], info[4]
+            family, peer = info[0], destination(info[4])
         local: SocketAddress = ("::" if family == socket.AF_INET6 else "0.0.0.0", 0)
         if local_addr is not None:
             passive = flags | socket.AI_PASSIVE
@@ -356,20 +361,27 @@ class Nic:
         return await self.attach_datagrams(sock, family, protocol_factory)
 
     async def attach_datagrams(
-        self, sock: UdpSocket, family: int, protocol_factory: Callable[[], D]
+        self,
+        sock: UdpSocket,
+        family: int,
+        protocol_factory: Callable[[], D],
+        on_lost: Callable[[], None] | None = None,
     ) -> tuple[asyncio.DatagramTransport, D]:
         """The transport of a socket of the stack that nobody has yet. family: that of
         the addresses; IPv6 for one of both is ``::ffff:10.0.0.1``, as on Linux.
+        on_lost: called in the end.
         """
         waiter = self.driver.loop.create_future()
         try:
             protocol = protocol_factory()
             transport = DatagramTransport(
                 *(self.driver, sock, family, protocol),
-                *(contextvars.copy_context(), waiter),
+                *(contextvars.copy_context(), waiter, on_lost),
             )
         except BaseException:
             sock.close()
+            if on_lost is not None:
+                on_lost()
             raise
         try:
             await waiter

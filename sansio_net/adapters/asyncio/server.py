@@ -34,10 +34,13 @@ class Server(asyncio.AbstractServer):
         # who connects is served as if by the one who made the server
         self._context = contextvars.copy_context()
         self._listeners: list[Listener] = [listener for listener, _ in listeners]
-        self._sockets = tuple(ListeningSocket(*pair) for pair in listeners)
-        self._transports: dict[StreamTransport, None] = {}
+        self._sockets: tuple[ListeningSocket, ...] | None = tuple(
+            ListeningSocket(*pair) for pair in listeners
+        )
+        self._transports: dict[Connection, StreamTransport] = {}
         self._serving = self._closed = False
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[None]] | None = []
+        self._close_too: list[Callable[[], None]] = []
         self._forever: asyncio.Future[None] | None = None
         for listener in self._listeners:
             listener.pause()
@@ -67,20 +70,21 @@ class Server(asyncio.AbstractServer):
             conn.abort()
             self._driver.guard("the protocol factory of a server", exception=error)
             return
-        StreamTransport(self._driver, conn, protocol, context, server=self)
+        transport = StreamTransport(
+            *(self._driver, conn, protocol, context),
+            on_lost=lambda: self._forget(conn),
+        )
+        self._transports[conn] = transport
 
-    def _attach(self, transport: StreamTransport) -> None:
-        self._transports[transport] = None
-
-    def _detach(self, transport: StreamTransport) -> None:
-        self._transports.pop(transport, None)
+    def _forget(self, conn: Connection) -> None:
+        del self._transports[conn]
         self._wake_waiters()
 
     # -- asyncio.Server
 
     @property
     def sockets(self) -> tuple[ListeningSocket, ...]:
-        return () if self._closed else self._sockets
+        return self._sockets or ()
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
@@ -123,37 +127,44 @@ class Server(asyncio.AbstractServer):
             self._driver.forget(listener)
         self._driver.wake()  # resets to those in the backlog
         self._listeners = []
+        self._sockets = None
+        while self._close_too:
+            self._close_too.pop()()
         if self._forever is not None and not self._forever.done():
             self._forever.cancel()
         self._wake_waiters()
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call it as well when the listeners are closed."""
+        self._close_too.append(callback)
 
     def lose(self, error: SansioNetError) -> None:
         self.close()
 
     def close_clients(self) -> None:
         """Close every connection of this server, in good order."""
-        for transport in list(self._transports):
+        for transport in list(self._transports.values()):
             transport.close()
 
     def abort_clients(self) -> None:
-        for transport in list(self._transports):
+        for transport in list(self._transports.values()):
             transport.abort()
 
     async def wait_closed(self) -> None:
         """Until it is closed and its connections are gone."""
-        if self._closed and not self._transports:
+        if self._waiters is None:
             return
         waiter = self._loop.create_future()
         self._waiters.append(waiter)
         try:
             await waiter
         finally:
-            if waiter in self._waiters:
+            if self._waiters is not None:
                 self._waiters.remove(waiter)
 
     def _wake_waiters(self) -> None:
-        if self._closed and not self._transports:
-            for waiter in self._waiters:
+        if self._closed and not self._transports and self._waiters is not None:
+            waiters, self._waiters = self._waiters, None
+            for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
-            self._waiters.clear()

@@ -20,9 +20,6 @@ from sansio_net.stack import Closed, Connection, ConnectionLost, Event, SpaceFre
 
 from .driver import Driver
 
-if TYPE_CHECKING:
-    from .server import Server
-
 READ_SIZE: Final = 256 * 1024
 """The most that `data_received` gets at a time, as of asyncio's own transports."""
 
@@ -50,15 +47,16 @@ class StreamTransport(transports._FlowControlMixin):
         context: contextvars.Context,
         *,
         waiter: asyncio.Future[None] | None = None,
-        server: Server | None = None,
+        on_lost: Callable[[], None] | None = None,
     ) -> None:
+        """waiter: told after connection_made; on_lost: after connection_lost."""
         sock = StreamSocket(conn, driver.wake)
         names = {"sockname": sock.getsockname(), "peername": sock.getpeername()}
         super().__init__({"socket": sock, **names}, driver.loop)
         self._driver = driver
         self._conn = conn
         self._context = context
-        self._server = server
+        self._on_lost = on_lost
         self._buffer: deque[bytes | memoryview] = deque()
         self._buffer_size = 0
         self._paused = True  # until connection_made has returned
@@ -67,8 +65,6 @@ class StreamTransport(transports._FlowControlMixin):
         self._lost_writes = 0  # above 0: connection_lost is under way
         self.set_protocol(protocol)
         driver.own(conn, self)
-        if server is not None:
-            server._attach(self)
         call_soon = self._loop.call_soon
         call_soon(self._call_connection_made, context=context)
         if waiter is not None:
@@ -118,7 +114,7 @@ class StreamTransport(transports._FlowControlMixin):
             self._context.run(self._read)
 
     def lose(self, error: SansioNetError) -> None:
-        self._force_close(error)
+        self._drop(error, reset=True)
 
     # -- reading
 
@@ -281,7 +277,7 @@ class StreamTransport(transports._FlowControlMixin):
             self._finish(None)
 
     def abort(self) -> None:
-        self._force_close(None)
+        self._drop(None, reset=True)
 
     def _finish(self, error: BaseException | None) -> None:
         if self._lost_writes:
@@ -292,14 +288,22 @@ class StreamTransport(transports._FlowControlMixin):
         self._end(error)
 
     def _force_close(self, error: BaseException | None) -> None:
-        """Also asyncio.sslproto calls it."""
+        """Also asyncio.sslproto calls it. An error of ours is none of the connection's:
+        what that has taken still goes, as with a socket that is closed.
+        """
+        self._drop(error, reset=error is None)
+
+    def _drop(self, error: BaseException | None, *, reset: bool) -> None:
         if self._lost_writes:
             return
         self._lost_writes = 1
         self._closing = True
         self._buffer.clear()
         self._buffer_size = 0
-        self._conn.abort()
+        if reset:
+            self._conn.abort()
+        else:
+            self._conn.close()
         self._driver.wake()
         self._end(error)
 
@@ -314,19 +318,16 @@ class StreamTransport(transports._FlowControlMixin):
         self._force_close(error)
 
     def _call_connection_lost(self, error: BaseException | None) -> None:
-        protocol, server = self._protocol, self._server
-        self._server = None
+        protocol, on_lost = self._protocol, self._on_lost
+        self._on_lost = None
         try:
             protocol.connection_lost(error)
         finally:
             self._protocol = None
-            if server is not None:
-                server._detach(self)
+            if on_lost is not None:
+                on_lost()
 
 
 def _wake_waiter(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
-
-
-ProtocolFactory = Callable[[], asyncio.BaseProtocol]

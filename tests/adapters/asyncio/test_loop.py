@@ -38,8 +38,8 @@ def run(main: Coroutine[Any, Any, T], **options: Any) -> T:
 def the_nic() -> Nic:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, NetworkLoop)
-    assert loop._nic is not None
-    return loop._nic
+    assert loop.nic is not None
+    return loop.nic
 
 
 async def echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
@@ -95,9 +95,12 @@ def test_a_socket_that_somebody_else_made_is_a_token() -> None:
         sock.setblocking(False)
         await loop.sock_connect(sock, (OURS, 7))
         reader, writer = await asyncio.open_connection(sock=sock)
-        assert sock.fileno() == -1  # closed: nobody needs it any more
         assert isinstance(writer.transport, StreamTransport)
+        assert sock.getpeername() == (OURS, 7)
+        with pytest.raises(RuntimeError, match="used by a transport"):
+            await asyncio.open_connection(sock=sock)
         assert await echoed(reader, writer) == b"word"
+        assert sock.fileno() == -1  # its transport is gone
 
     run(main())
 
