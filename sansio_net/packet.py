@@ -195,13 +195,11 @@ class Buffer:
     __slots__ = ("_chunks", "_cursor_at", "_cursor_index", "_skip", "size")
 
     def __init__(self, chunks: Iterable[Chunk] = ()) -> None:
-        self._chunks: deque[Chunk] = deque()
+        self._chunks: deque[Chunk] = deque(filter(len, chunks))
         self._skip = 0  # bytes of the first chunk that are gone
         self._cursor_index = 0  # a chunk ...
         self._cursor_at = 0  # ... and its first byte's distance from the front
-        self.size = 0
-        for chunk in chunks:
-            self.append(chunk)
+        self.size = sum(map(len, self._chunks))
 
     def __len__(self) -> int:
         return self.size
@@ -256,6 +254,11 @@ class Buffer:
         if offset >= self.size or size <= 0:
             return parts
         index, at = self._cursor_index, self._cursor_at
+        if size >= self.size and not (offset or index or at or self._skip):
+            parts += self._chunks  # all there is, from the start
+            if len(parts) == 1:
+                return parts
+            parts.clear()
         if at > offset or index >= len(self._chunks):
             index, at = 0, -self._skip
         chunks = self._chunks

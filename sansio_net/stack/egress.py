@@ -8,7 +8,7 @@ frame").
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sansio_net.addresses import is_multicast
 from sansio_net.counters import DropReason
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from .interface import Interface
     from .sockets import Sender
     from .stack import Stack
+
+_pack: Final = ipv4.HEADER.pack
 
 
 def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
@@ -121,8 +123,11 @@ def connection_speaks(
         connection.queued = False
         upkeep.touch(stack, connection)
         return
-    nic.ready.append(connection)
-    stack.deadlines.touched[connection.id] = connection
+    if connection.rests(now):
+        connection.queued = False
+    else:
+        nic.ready.append(connection)
+    upkeep.touch(stack, connection)
     neighbour = hop.neighbour  # perhaps looked up just now
     if neighbour is not None and (connection.suspicious or neighbour.suspect):
         _advise(hop, neighbour, connection, now)
@@ -130,23 +135,23 @@ def connection_speaks(
     for part in packet.body:
         size += len(part)
     dst, options = connection.raddr, connection.options
+    tos = options.tos | connection.ect
     if len(dst) == 4:
-        top = ipv4.pack_header(
-            connection.laddr,
-            dst,
-            6,
-            20 + size,
-            next_ident(stack, dst, packet, size),
-            0 if connection.fragments else DONT_FRAGMENT,
-            options.ttl,
-            options.tos | connection.ect,
-        )
+        whole, ttl = 20 + size, options.ttl
+        ident = next_ident(stack, dst, packet, size)
+        flags = 0 if connection.fragments else DONT_FRAGMENT
+        # the pseudo-header has the sum of the addresses, and of the protocol
+        n = 0x4500 + tos + whole + ident + flags + (ttl << 8) + connection.pseudo
+        check = 0xFFFF ^ (n % 65535 or 65535)
+        src = connection.laddr
+        top = _pack(0x45, tos, whole, ident, flags, ttl, 6, check, src, dst)
     else:
-        tos = options.tos | connection.ect
         hops = nic.hop_limit if options.ttl == DEFAULT_HOP_LIMIT else options.ttl
         flow = stack.flows.label(hop.flow, 6, connection.lport << 16 | connection.rport)
         top = ipv6.pack_header(connection.laddr, dst, 6, size, hops, tos, flow)
-    _prepend(packet, header, top)
+    start = len(header)
+    packet.head = header + top + packet.head
+    packet.offset, packet.csum_start = start, start + len(top)
     out.append(packet)
 
 

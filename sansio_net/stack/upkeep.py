@@ -50,7 +50,8 @@ def adopt(stack: Stack, connection: Connection, key: bytes, nic: Interface) -> b
     connection.attach(out.ready, stack.notified)
     mtu = hop.mtu if hop is not None else nic.mtu_for(connection.raddr)
     known = stack.paths.mtu(connection.raddr)
-    connection.path_changed(mtu, out.capabilities.gso_max, known)
+    if known or out is not nic or mtu != connection.link_mtu:
+        connection.path_changed(mtu, out.capabilities.gso_max, known)
     connection.hop = hop
     return True
 

@@ -25,6 +25,11 @@ TIMESTAMPS: Final = Struct("!HHII")
 TIMESTAMPS_START: Final = (0x0101, 0x080A)
 """The first two fields of `TIMESTAMPS`."""
 
+_SYN: Final = Struct("!HHIII3sB")
+_SYN_KINDS: Final = (0x0204, 0x0402080A, b"\1\3\3")
+"""The 20 bytes of nearly every SYN: MSS, SACK-permitted with timestamps, a NOP and the
+window scale; its fields, and what tells it."""
+
 _MSS: Final = Struct("!BBH")
 _PAIR: Final = Struct("!II")
 
@@ -51,6 +56,10 @@ def parse_tcp_options(data: bytes) -> SegmentOptions:
 
     A known kind with a wrong length is ignored, that is, kept under `unknown`.
     """
+    if len(data) == _SYN.size:
+        kind1, mss, kinds23, ts_val, ts_ecr, kind4, wscale = _SYN.unpack(data)
+        if (kind1, kinds23, kind4) == _SYN_KINDS:
+            return SegmentOptions(mss, wscale, True, (), ts_val, ts_ecr)
     found = SegmentOptions()
     at, end = 0, len(data)
     while at < end:

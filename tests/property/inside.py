@@ -9,6 +9,10 @@ from sansio_net.packet import Buffer
 
 SKIPPED = (
     *("listener", "isn", "options", "counters", "trace", "armed", "notified"),
+    # told of one ACK, and anew of the next
+    *("again_acked", "delivered", "echo_at", "first_at", "floor", "last_at"),
+    *("newest_at", "newest_end", "newly_sacked", "original", "reordered", "sacked_at"),
+    "_prior_fack",
     *("segs_in", "data_segs_in", "text_at"),  # counted before the two paths part
 )
 """What is no variable of the connection's own."""

@@ -1,8 +1,8 @@
 """Header prediction never makes a difference: every segment is taken twice.
 
 Each end of a conversation is a pair of twins that get the same segments, timers and
-verbs at the same times; one of them has no fast path. After each of these they must
-have sent the same bytes, told the same and be equal in every variable.
+verbs at the same times; one of them has no fast path, in or out. After each of these
+they must have sent the same bytes, told the same and be equal in every variable.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from sansio_net.protocols.tcp import (
     Listener,
     State,
     TcpOptions,
+    acknowledgment,
+    detection,
     fastpath,
 )
+from sansio_net.protocols.tcp.sent import Sent
 from sansio_net.testing import Conditions, Link
 from sansio_net.testing.strategies import conditions, seeds, tcp_options
 from sansio_net.units import MILLISECOND, SECOND
@@ -42,27 +45,49 @@ TEXT = bytes(range(251)) * 4000
 
 
 class Count:
-    """How often the fast path took a segment: a test that never does is none."""
+    """How often a fast path was taken: a test in which none is tells nothing.
 
-    taken = 0
+    taken: segments that came. sent: that left. in_order: ACKs.
+    """
+
+    taken = sent = in_order = 0
 
 
 @contextmanager
 def no_fast_path() -> Iterator[None]:
-    with mock.patch.object(fastpath, "predicted", return_value=False):
+    with (
+        mock.patch.object(fastpath, "predicted", return_value=False),
+        mock.patch.object(fastpath, "usual_text", return_value=None),
+        mock.patch.object(acknowledgment, "in_order", return_value=None),
+    ):
         yield
 
 
 @contextmanager
 def counted() -> Iterator[None]:
-    predicted = fastpath.predicted
+    predicted, usual_text = fastpath.predicted, fastpath.usual_text
+    in_order = detection.in_order
 
     def counting(*args: object) -> bool:
         taken: bool = predicted(*args)  # type: ignore[arg-type]
         Count.taken += taken
         return taken
 
-    with mock.patch.object(fastpath, "predicted", counting):
+    def counting_text(*args: object) -> Packet | None:
+        packet = usual_text(*args)  # type: ignore[arg-type]
+        Count.sent += packet is not None
+        return packet
+
+    def counting_acks(*args: object) -> Sent | None:
+        record = in_order(*args)  # type: ignore[arg-type]
+        Count.in_order += record is not None
+        return record
+
+    with (
+        mock.patch.object(fastpath, "predicted", counting),
+        mock.patch.object(fastpath, "usual_text", counting_text),
+        mock.patch.object(acknowledgment, "in_order", counting_acks),
+    ):
         yield
 
 
@@ -110,7 +135,10 @@ class Twins:
         return names
 
     def transmit(self, now: int) -> list[Packet]:
-        quick, slow = self.quick.transmit(now), self.slow.transmit(now)
+        with counted():
+            quick = self.quick.transmit(now)
+        with no_fast_path():
+            slow = self.slow.transmit(now)
         assert [seen(packet) for packet in quick] == [seen(packet) for packet in slow]
         self.equal()
         assert self.quick.next_timeout() == self.slow.next_timeout()
@@ -299,8 +327,8 @@ def test_twins_never_differ(
 
 
 def test_the_fast_path_was_taken() -> None:
-    """On a good link nearly every segment of a transfer is predicted."""
-    before = Count.taken
+    """On a good link nearly every segment of a transfer is as expected."""
+    taken, left, in_order = Count.taken, Count.sent, Count.in_order
     options = TcpOptions()
     table = Table(
         Link(1, medium=Medium.IP, latency="5ms"), (options, options), (1, 2), (3, 4), 0
@@ -314,6 +342,8 @@ def test_the_fast_path_was_taken() -> None:
     assert table.server is not None
     assert table.server.got == 600_000
     sent = table.link.counts(0).delivered + table.link.counts(1).delivered
-    assert Count.taken - before > sent * 8 // 10
+    assert Count.taken - taken > sent * 8 // 10
+    assert Count.sent - left > 100
+    assert Count.in_order - in_order > 10
     assert isinstance(table.client.quick, Connection)
     assert table.client.quick.state is State.ESTABLISHED

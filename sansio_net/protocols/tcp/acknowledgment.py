@@ -13,13 +13,14 @@ from sansio_net.wire.tcp import ECE
 
 from . import lifecycle
 from .arming import arm_reordering, first_text, rearm, stop_probing
-from .detection import DUP_THRESHOLD
+from .detection import DUP_THRESHOLD, in_order
 from .ecn import window_reduced
 from .events import SPACE
 from .mtu import probe_acknowledged, probe_at, probe_lost, window_fell
 from .phase import CWR, FAST, OPEN, TIMEOUT, Phase
 from .scoreboard import NEVER, Scoreboard
 from .segment import Segment
+from .sent import Sent
 from .seq import MASK, unwrap
 from .tally import all_delivered, tally_of, time_outs_end
 from .timers import PERSIST, RETRANSMIT, USER
@@ -106,6 +107,10 @@ def take_ack(
     sample = board.sample
     newly = ack - una
     phase = recovery.phase
+    if phase is OPEN and not blocks and conn.trace is None:
+        record = in_order(recovery, board, ack)
+        if record is not None:
+            return _in_order(conn, board, record, ack, now)
     age = echo_age(conn, ts_val, ts_ecr, now)
     plain = phase is OPEN and newly and not blocks and recovery.is_plain
     sample.now, sample.una, sample.nxt = now, ack, nxt
@@ -137,13 +142,52 @@ def take_ack(
     if conn.trace is not None:
         note_window(conn, now)
     _arm(conn, board, newly, now)
-    if sender.queue is None and conn.busy_time < 0:
-        all_delivered(conn, now)
-    if sender.queue is not None or sender.fin:
-        conn.wake()
-    elif ack == nxt:
-        recovery.rest()
+    _go_on(conn, now)
     return sample.acked
+
+
+def _in_order(
+    conn: Connection, board: Scoreboard, record: Sent, ack: int, now: int
+) -> int:
+    """Text that left once has arrived, and nothing is missing: nearly every ACK.
+
+    What `take_ack` does of that, in its order, and nothing else.
+    """
+    sender, recovery = conn.sender, conn.recovery
+    nxt, sample, sent_at = sender.snd_nxt, board.sample, record.sent_at
+    sample.now, sample.una, sample.nxt = now, ack, nxt
+    sample.in_flight, sample.pipe = nxt - sender.snd_una, nxt - ack
+    sample.limited, sample.lost, sample.recovering = sender.cwnd_limited, 0, False
+    recovery.dup_acks, recovery.advance = 0, ack - sender.snd_una
+    sample.acked = acked = board.deliver(record, ack, now)
+    _advance(conn, ack)
+    sample.rtt = rtt = now - sent_at or 1
+    conn.rtt.sample(rtt, now, ack, nxt, sender.mss)
+    if recovery.tail is not None:
+        recovery.tail.timed = True
+    sample.delivered += acked
+    conn.congestion.on_ack(sample)
+    if conn.path is not None and conn.path.search is not None:
+        probe_acknowledged(conn, conn.path.search, now)
+    rearm(conn, now)
+    if conn.options.user_timeout is not None:
+        _rearm_user(conn, now)
+    _go_on(conn, now)
+    return acked
+
+
+def _go_on(conn: Connection, now: int) -> None:
+    """There is more to send, or to wait for, or nothing."""
+    sender = conn.sender
+    if sender.queue is not None:
+        conn.wake()
+        return
+    if conn.busy_time < 0:
+        all_delivered(conn, now)
+    if sender.fin:
+        conn.wake()
+    elif sender.snd_una == sender.snd_nxt:
+        conn.recovery.rest()
 
 
 def _tell_recovery(
@@ -271,12 +315,8 @@ def _arm(conn: Connection, board: Scoreboard, newly: int, now: int) -> None:
     if newly:
         if recovery.restarts_timer or sender.snd_una == sender.snd_nxt:
             rearm(conn, now)
-        if timers.at(USER) is not None:
-            waiting = sender.in_flight or sender.queued
-            if waiting and conn.options.user_timeout is not None:
-                timers.set(USER, now + conn.options.user_timeout)
-            else:
-                timers.stop(USER)
+        if conn.options.user_timeout is not None:
+            _rearm_user(conn, now)
     if recovery.rack is not None:
         arm_reordering(conn, now)
     if recovery.phase is OPEN:
@@ -291,6 +331,16 @@ def _arm(conn: Connection, board: Scoreboard, newly: int, now: int) -> None:
         if newly or due is None or due > at:
             timers.set(RETRANSMIT, at)
             _count(conn, "tcp.sack_reneged")
+
+
+def _rearm_user(conn: Connection, now: int) -> None:
+    """RFC 5482: the peer was heard, and has so long for what is left."""
+    sender, timers, user_timeout = conn.sender, conn.timers, conn.options.user_timeout
+    if timers.at(USER) is not None:
+        if user_timeout is not None and (sender.in_flight or sender.queued):
+            timers.set(USER, now + user_timeout)
+        else:
+            timers.stop(USER)
 
 
 def _count(conn: Connection, name: str) -> None:

@@ -147,30 +147,32 @@ def _arm_user(conn: Connection, now: int) -> None:
 def arm_waiting(conn: Connection, now: int) -> None:
     """Nothing can leave: arm what must happen if nothing comes either."""
     state, timers, sender = conn.state, conn.timers, conn.sender
+    options = conn.options
     if conn.done:
         return
     if sender.queue is not None:
         text_waits(conn, now)
-    if sender.held_back:
-        if timers.at(CORK) is None:
+    if sender.corked:
+        if not sender.held_back:
+            timers.stop(CORK)
+        elif timers.at(CORK) is None:
             timers.set(CORK, now + CORK_DELAY)
-    elif sender.corked:
-        timers.stop(CORK)
-    stuck = sender.stuck
+    in_flight = sender.snd_una != sender.snd_nxt
+    stuck = not in_flight and sender.stuck
     if stuck and state in SENDING and timers.at(PERSIST) is None:
         # RFC 9293 3.8.6.1: the first probe after an RTO; 3.8.6.2.1: the override of
         # SWS avoidance within a second
         delay = conn.rtt.rto
         timers.set(PERSIST, now + (min(delay, SECOND) if sender.snd_wnd else delay))
-    if sender.snd_wnd and (stuck or sender.snd_una != sender.snd_nxt):
+    if sender.snd_wnd and (stuck or in_flight) and options.user_timeout is not None:
         # a shut window is the peer's right; only a probe without an answer counts
         _arm_user(conn, now)
-    if conn.closed or conn.options.zero_window_timeout is not None:
+    if conn.closed or options.zero_window_timeout is not None:
         orphans.arm(conn, now)
     if state is State.FIN_WAIT_2 and conn.closed and timers.at(FIN_WAIT_2) is None:
-        timers.set(FIN_WAIT_2, now + conn.options.fin_wait_2)
-    if conn.options.keepalive and conn.established and timers.at(KEEPALIVE) is None:
-        timers.set(KEEPALIVE, now + conn.options.keepalive_idle)
+        timers.set(FIN_WAIT_2, now + options.fin_wait_2)
+    if options.keepalive and conn.established and timers.at(KEEPALIVE) is None:
+        timers.set(KEEPALIVE, now + options.keepalive_idle)
 
 
 def blocked(conn: Connection, now: int) -> None:

@@ -327,8 +327,7 @@ class Connection:
         return [memoryview(chunk) for chunk in chunks]
 
     def window_may_open(self) -> None:
-        receiver = self.receiver
-        if not self.done and not receiver.fin_reached and receiver.opened():
+        if self.receiver.opened() and not self.done and not self.receiver.fin_reached:
             self.owe_ack()
 
     @property
@@ -421,6 +420,10 @@ class Connection:
     def emit(self, now: int) -> Packet | None:
         """The next packet, at its TCP header and with `info` None; or None."""
         return output.emit(self, now)
+
+    def rests(self, now: int) -> bool:
+        """After a packet: is it known that `emit` would give no other now?"""
+        return output.rests(self, now)
 
     def drain(self, out: list[TcpEvent]) -> None:
         """Append the pending events in their order."""

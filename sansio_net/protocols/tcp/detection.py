@@ -10,6 +10,8 @@ from .scoreboard import NEVER
 if TYPE_CHECKING:
     from .congestion import AckSample
     from .recovery import Recovery
+    from .scoreboard import Scoreboard
+    from .sent import Sent
 
 DUP_THRESHOLD: Final = 3
 FEW: Final = 20
@@ -17,6 +19,25 @@ FEW: Final = 20
 come late, one or two a round trip, where they come at all."""
 MAX_THRESHOLD: Final = 127
 """However far segments are reordered: so many SACKed ranges are counted an ACK."""
+
+
+def in_order(recovery: Recovery, board: Scoreboard, ack: int) -> Sent | None:
+    """What an ACK acknowledges, if it tells nothing but that: text that left once, and
+    nothing is missing, and nobody wants to know how fast it went."""
+    records, tail = board.records, recovery.tail
+    if (
+        not records
+        or board.sacked
+        or board.lost
+        or board.retransmitted
+        or recovery.left
+        or (tail is not None and tail.end != NEVER)
+        or recovery.rack is not None
+        or board.rate is not None
+    ):
+        return None
+    record = records[0]
+    return record if record.once and record.start < ack <= record.end else None
 
 
 def detect(recovery: Recovery, una: int, nxt: int, mss: int, now: int) -> int:

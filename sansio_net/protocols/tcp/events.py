@@ -113,8 +113,10 @@ def drain(conn: Connection, out: list[TcpEvent]) -> None:
         out.append(Accepted(conn.listener, conn))
     if kinds & CONNECTED:
         out.append(Connected(conn))
-    if kinds & DATA and (conn.pending or conn.urgent):
-        out.append(DataReceived(conn, conn.pending))
+    if kinds & DATA:
+        pending = conn.receiver.pending
+        if pending or conn.urgent:
+            out.append(DataReceived(conn, pending))
     if kinds & EOF:
         out.append(EofReceived(conn))
     if kinds & SPACE and not kinds & (LOST | CLOSED):

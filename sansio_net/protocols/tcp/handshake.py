@@ -42,10 +42,8 @@ def our_mss(address: bytes, mtu: int, options: TcpOptions) -> int:
 
 def our_wscale(options: TcpOptions) -> int:
     """The least shift that lets the window field say the largest buffer."""
-    size, shift = options.receive_buffer or options.receive_buffer_max, 0
-    while size >> shift > 0xFFFF and shift < MAX_WSCALE:
-        shift += 1
-    return shift
+    size = options.receive_buffer or options.receive_buffer_max
+    return min(max(size.bit_length() - 16, 0), MAX_WSCALE)
 
 
 def offer(

@@ -15,10 +15,11 @@ from .seq import MASK
 class IsnGenerator:
     """ISN = M + F(addresses, ports, key): M ticks every 4 us, F is keyed BLAKE2s."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "_offset", "_pair")
 
     def __init__(self, entropy: Entropy) -> None:
         self._key = entropy.bytes(32)
+        self._pair, self._offset = b"", 0  # the hosts last asked for, and theirs
 
     def isn(self, laddr: bytes, lport: int, raddr: bytes, rport: int, now: int) -> int:
         mark = now // 4_000
@@ -27,7 +28,10 @@ class IsnGenerator:
     def ts_offset(self, laddr: bytes, lport: int, raddr: bytes, rport: int) -> int:
         """Added to the timestamp clock; without the ports, so that stamps grow from
         one connection of two hosts to the next, as RFC 6191 wants them to."""
-        return self._hash(b"ts", laddr, 0, raddr, 0)
+        pair = laddr + raddr
+        if pair != self._pair:
+            self._pair, self._offset = pair, self._hash(b"ts", laddr, 0, raddr, 0)
+        return self._offset
 
     def secret(
         self,

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from sansio_net.packet import Chunk, Packet
 from sansio_net.wire.tcp import ACK, FIN, PSH, RST, SYN
 
-from . import fastopen
+from . import fastopen, fastpath
 from .arming import SENDING, arm_waiting, await_ack, first_text
 from .ecn import holds_back, mark_text, syn_flags
 from .handshake import TIMESTAMPS_SIZE, headers_size, offer, our_mss
 from .header import clock, options_of, segment, stamps
 from .lifecycle import choose_iss
 from .mtu import WAIT, probe_sent, probe_size
-from .pacer import Pacer
+from .pacer import LARGEST_BURST, Pacer
 from .phase import FAST, OPEN
 from .plpmtud import Search
 from .states import (
@@ -50,6 +50,10 @@ def emit(conn: Connection, now: int) -> Packet | None:
         # alone: every cut of a super-segment would report the duplicate again
         return _pure_ack(conn, now)
     sender = conn.sender
+    if sender.queue is not None:
+        packet = fastpath.usual_text(conn, now)
+        if packet is not None:
+            return packet
     if (sender.queue is not None or sender.fin) and (
         conn.state in SENDING or (conn.fast_open is not None and conn.fast_open.serving)
     ):
@@ -61,6 +65,27 @@ def emit(conn: Connection, now: int) -> Packet | None:
         return _pure_ack(conn, now)
     arm_waiting(conn, now)
     return None
+
+
+def rests(conn: Connection, now: int) -> bool:
+    """After a packet: would `emit` give None now? Then it need not be asked, and what
+    it would arm is armed. False: it may give something."""
+    sender, receiver, recovery = conn.sender, conn.receiver, conn.recovery
+    behind = sender.queue_end - sender.snd_nxt
+    board = recovery.scoreboard
+    if (
+        behind > 0
+        or (not behind and sender.fin)
+        or conn.owed
+        or receiver.ack_now
+        or receiver.duplicates
+        or receiver.dsack is not None
+        or recovery.phase is not OPEN
+        or (board is not None and (board.waiting or board.rate is not None))
+    ):
+        return False
+    arm_waiting(conn, now)
+    return True
 
 
 # What is not text -------------------------------------------------------------------
@@ -166,7 +191,7 @@ def _retransmission(conn: Connection, board: Scoreboard, now: int) -> Packet | N
     seq, end = board.next_lost(largest)
     room = recovery.room(sender.in_flight, conn.congestion) // mss * mss
     size = min(room, sender.snd_una + sender.snd_wnd - seq, largest)
-    if conn.congestion.pacing_rate and size > 0:
+    if conn.congestion.paced and size > 0:
         size = min(size, _paced(conn, mss, now))
     if recovery.urgent and size < mss:
         # the first goes whatever cwnd says (RFC 5681 3.2 (3), 3.1), and even beyond
@@ -185,7 +210,7 @@ def _hole(conn: Connection, now: int) -> Packet | None:
     mss = _segment_size(conn, options)
     if recovery.room(sender.in_flight, conn.congestion) < mss:
         return None
-    if conn.congestion.pacing_rate and not _paced(conn, mss, now):
+    if conn.congestion.paced and not _paced(conn, mss, now):
         return None
     seq, end = recovery.next_hole(sender.snd_una, mss)
     if seq == end or end > sender.snd_una + sender.snd_wnd:
@@ -223,10 +248,12 @@ def _tail_probe(conn: Connection, now: int) -> Packet | None:
 
 def _paced(conn: Connection, mss: int, now: int) -> int:
     """What pacing lets leave now; else the timer is set for when it does."""
-    pacer = conn.pacer
+    pacer, rate = conn.pacer, conn.congestion.pacing_rate
+    if not rate:
+        return LARGEST_BURST
     if pacer is None:
         pacer = conn.pacer = Pacer()
-    allowed = pacer.allowed(conn.congestion.pacing_rate, mss, now)
+    allowed = pacer.allowed(rate, mss, now)
     if not allowed:
         conn.timers.set(PACING, max(pacer.next_at, now + 1))
     return allowed
@@ -275,8 +302,9 @@ def _new_text(conn: Connection, now: int) -> Packet | None:
     conn.owed &= ~OWES_PROBE
     options = options_of(conn, now)
     mss = _segment_size(conn, options)
-    size = min(size, _largest(conn, mss))
-    if congestion.pacing_rate and size:
+    if size > mss and size > (largest := _largest(conn, mss)):
+        size = largest
+    if congestion.paced and size:
         allowed = _paced(conn, mss, now)
         if not allowed:
             return None
@@ -308,11 +336,12 @@ def _text(
 ) -> Packet:
     """A segment, or super-segment, with `size` numbers from `seq`: text and FIN."""
     sender = conn.sender
-    text = min(size, sender.queue_end - seq)
+    behind = sender.queue_end - seq
+    text = size if size < behind else behind
     parts: Sequence[Chunk] = ()
     if text > 0:
         parts = sender.parts(seq, text)
-        text = sum(map(len, parts))
+        text = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
     end = seq + text
     flags = ACK
     if end == sender.queue_end:
@@ -325,6 +354,9 @@ def _text(
             end += 1
     if reason is not None:
         note_retransmission(conn, now, seq, text, reason, -(-text // mss))
+    # more of what left just now: all that has to be armed is
+    in_flight = sender.snd_nxt - sender.snd_una
+    follows = in_flight > sender.mss and conn.last_sent_at == now
     _record(conn, seq, end, now)
     if text % mss:
         sender.small_end = seq + text
@@ -335,9 +367,9 @@ def _text(
         conn.ect = 0
         if reason is None and text and not conn.probing:
             flags |= mark_text(conn, conn.ecn)
-    packet = segment(conn, now, flags, seq, options, parts, text, gso_size)
-    await_ack(conn, now)
-    return packet
+    if not follows or reason is not None or conn.timers.at(PROBE) is None:
+        await_ack(conn, now)
+    return segment(conn, now, flags, seq, options, parts, text, gso_size)
 
 
 def _record(conn: Connection, seq: int, end: int, now: int) -> None:
@@ -357,7 +389,7 @@ def _record(conn: Connection, seq: int, end: int, now: int) -> None:
             conn.timers.stop(RETRANSMIT)
             congestion.on_sent(now)
         sender.snd_nxt = end
-    rate = congestion.pacing_rate
+    rate = congestion.pacing_rate if congestion.paced else 0
     if rate:
         if conn.pacer is None:
             conn.pacer = Pacer()

@@ -272,19 +272,15 @@ class Receiver:
         Two segments' worth, and a quarter of the buffer unless little is left open;
         or half of the buffer (RFC 9293 3.8.6.2.2, with 4.4BSD's thrift).
         """
+        limit, most = self.limit, MAX_WINDOW << self.wscale
+        free = limit - self.buffer.size if self.buffer is not None else limit
+        if limit < most:
+            most = limit
         left = self.rcv_adv - self.rcv_nxt
-        gain = self._free - left
-        most = min(self.limit, MAX_WINDOW << self.wscale)
+        gain = (free if free < most else most) - left
         if gain * 2 >= most:
             return True
         return gain >= 2 * self.mss and (gain * 4 >= most or left * 8 <= most)
-
-    @property
-    def _free(self) -> int:
-        """The room there is, as far as the window field can say it."""
-        free = self.limit - self.pending
-        most = MAX_WINDOW << self.wscale
-        return free if free < most else most
 
     def advertise(self) -> int:
         """The window field of a segment that leaves now. Moves `rcv_adv`.

@@ -131,7 +131,9 @@ class Recovery:
         if self._reduces and not congestion.owns_recovery:
             assert self.prr is not None
             return self.prr.allowance
-        return congestion.cwnd - self.pipe(in_flight)
+        if self.scoreboard is not None:
+            in_flight = self.pipe(in_flight)
+        return congestion.cwnd - in_flight
 
     @property
     def lost(self) -> int:

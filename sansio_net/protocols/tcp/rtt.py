@@ -87,7 +87,8 @@ class RttEstimator:
         `ack` and `nxt`: SND.UNA and SND.NXT. The samples of one round trip weigh in
         `srtt` as one would (RFC 7323 appendix G), and the worst makes `rttvar`.
         """
-        rtt = max(rtt, 1)
+        if rtt < 1:
+            rtt = 1
         srtt = self.srtt
         if not srtt:
             self.srtt = rtt
@@ -99,7 +100,8 @@ class RttEstimator:
                 self._base_var = base = self.rttvar
                 self._round_end = nxt
                 # an ACK for every second segment
-                self._weight = 8 * max(-(-(nxt - ack) // (2 * mss)), 1)
+                left = nxt - ack
+                self._weight = 8 if left <= 2 * mss else 8 * -(-left // (2 * mss))
                 self.rttvar = 0
             off = rtt - srtt
             var = base + ((off if off > 0 else -off) - base) // 4
@@ -108,7 +110,9 @@ class RttEstimator:
             self.srtt = srtt + off // self._weight or 1
         var = 4 * self.rttvar
         rto = self.srtt + (var if var > GRANULARITY else GRANULARITY)
-        self.base = min(max(rto, self._min), self._max)
+        if rto < self._min:
+            rto = self._min
+        self.base = rto if rto < self._max else self._max
         self.backoff = 0
         if rtt <= self.min_rtt or now >= self._min_until:
             self._note_least(rtt, now)

@@ -158,20 +158,18 @@ class Scoreboard:
 
     # What arrives ---------------------------------------------------------------------
 
+    def deliver(self, record: Sent, ack: int, now: int) -> int:
+        """All of an ACK in order, without `begin`; how many bytes it delivers."""
+        delivered = ack - record.start
+        if ack == record.end:
+            del self.records[0]
+        record.start = self.fack = ack
+        self.now = now
+        return delivered
+
     def acknowledge(self, ack: int) -> None:
         """Everything before `ack` has arrived."""
         records, n = self.records, 0
-        if records and self.rate is None and not (self.islands or self.lost):
-            record = records[0]
-            if record.start < ack <= record.end and record.once:
-                # the usual one: in order, of a record that left once
-                if ack == record.end:
-                    del records[0]
-                start = self.original = record.start
-                self.first_at = self.last_at = self.newest_at = record.sent_at
-                self.delivered = ack - start
-                self.newest_end = record.start = self.fack = ack
-                return
         for record in records:
             end = record.end
             if end > ack:

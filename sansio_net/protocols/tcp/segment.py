@@ -48,7 +48,8 @@ class Segment:
         self.body = body
         self.cuts = cuts
         self.ecn = ecn
-        self.carried = self.length > 0  # as it arrived, before any trimming
+        # text, SYN or FIN, as it arrived, before any trimming
+        self.carried = bool(body) or flags & (SYN | FIN) > 0
         self.ts_val: int | None = None
         self.ts_ecr = 0
         self.sack: tuple[tuple[int, int], ...] = ()
@@ -56,8 +57,10 @@ class Segment:
     @property
     def length(self) -> int:
         """SEG.LEN: text, SYN and FIN."""
-        flags = self.flags
-        return len(self.body) + bool(flags & SYN) + bool(flags & FIN)
+        size, flags = len(self.body), self.flags
+        if flags & (SYN | FIN):
+            size += bool(flags & SYN) + bool(flags & FIN)
+        return size
 
     def read_stamps(self, options: bytes) -> None:
         """The timestamps and SACK blocks among the options, if there are any."""

@@ -114,22 +114,25 @@ class Sender:
         Bytes are kept by reference, anything that could change is copied.
         """
         view = data if isinstance(data, bytes) else memoryview(data).cast("B")
-        size = min(len(view), self.space)
-        if not len(view):
-            return 0
-        self.short_send = size < len(view)
+        queue, size, room = self.queue, len(view), self.limit
         if not size:
             return 0
+        if queue is not None:
+            room -= queue.size
+        self.short_send = size > room
+        if size > room:
+            if room <= 0:
+                return 0
+            size = room
         if isinstance(view, memoryview):
             chunk: Chunk = view[:size]
             if not isinstance(view.obj, bytes):
                 chunk = bytes(chunk)
         else:
             chunk = view if size == len(view) else memoryview(view)[:size]
-        queue = self.queue
         if queue is None:
-            queue = self.queue = Buffer()
-        if size < COALESCE_BELOW:
+            self.queue = Buffer((chunk if size >= COALESCE_BELOW else bytes(chunk),))
+        elif size < COALESCE_BELOW:
             queue.coalesce(bytes(chunk), COALESCE_BELOW)
         else:
             queue.append(chunk)
@@ -208,11 +211,11 @@ class Sender:
         newly = ack - self.snd_una
         queue = self.queue
         if queue is not None:
-            text = min(ack, self.queue_end) - self.queue_end + queue.size
-            if text > 0:
+            text = ack - self.queue_end + queue.size
+            if text >= queue.size:
+                self.queue = None
+            elif text > 0:
                 queue.discard(text)
-                if not queue.size:
-                    self.queue = None
         self.snd_una = ack
         return newly
 

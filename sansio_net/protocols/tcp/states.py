@@ -25,6 +25,8 @@ class State(Enum):
     LAST_ACK = "LAST-ACK"
     TIME_WAIT = "TIME-WAIT"
 
+    __hash__ = object.__hash__  # as they compare; Enum's own is slow
+
 
 # what a connection owes beside text and ACKs: bits of Connection.owed
 OWES_SYN: Final = 1

@@ -63,13 +63,15 @@ class CongestionController(Protocol):
     """`cwnd` and `ssthresh` in bytes are its answer, and a rate where it paces.
 
     needs_rate: wants delivery rates in its samples. owns_recovery: its cwnd holds in
-    fast recovery too, instead of what PRR allows (RFC 6937).
+    fast recovery too, instead of what PRR allows (RFC 6937). paced: it may have a
+    `pacing_rate`.
     """
 
     needs_rate: ClassVar[bool]
     owns_recovery: ClassVar[bool]
     cwnd: int
     ssthresh: int
+    paced: bool
 
     @property
     def pacing_rate(self) -> int:

@@ -82,6 +82,7 @@ class Bbr:
         "min_rtt",
         "min_rtt_at",
         "mode",
+        "paced",
         "pacing_rate",
         "rounds",
         "ssthresh",
@@ -93,6 +94,7 @@ class Bbr:
     def __init__(self) -> None:
         self.cwnd = 0
         self.ssthresh = INFINITE
+        self.paced = True
         self.pacing_rate = 0
         self._mss = self._initial = 0
         self.mode = STARTUP

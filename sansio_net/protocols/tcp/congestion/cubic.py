@@ -77,11 +77,11 @@ class Cubic:
         "_hystart",
         "_initial",
         "_mss",
-        "_paced",
         "_saved",
         "_srtt",
         "_w_max",
         "cwnd",
+        "paced",
         "ssthresh",
     )
 
@@ -91,7 +91,7 @@ class Cubic:
     def __init__(self) -> None:
         self.cwnd = 0
         self.ssthresh = INFINITE
-        self._paced = False
+        self.paced = False
         self._mss = 0
         self._initial = 0
         self._srtt = 0
@@ -112,7 +112,7 @@ class Cubic:
 
     @property
     def pacing_rate(self) -> int:
-        if not self._paced:
+        if not self.paced:
             return 0
         return window_rate(self.cwnd, self.ssthresh, self._srtt)
 
@@ -121,7 +121,7 @@ class Cubic:
     ) -> None:
         self._mss = mss
         self._initial = self.cwnd = initial_window
-        self._paced = paced
+        self.paced = paced
 
     def set_mss(self, mss: int) -> None:
         if mss < self._mss:
@@ -160,7 +160,7 @@ class Cubic:
         grown = sample.acked
         if self._first:
             if self._hystart is None:
-                self._hystart = HyStart(self._mss, self._paced)
+                self._hystart = HyStart(self._mss, self.paced)
             grown = self._hystart.on_ack(sample)
         self.cwnd = min(self.cwnd + grown, self.ssthresh)
         if self._hystart is not None and self._hystart.done:

@@ -20,11 +20,11 @@ class Reno:
         "_acked",
         "_initial",
         "_mss",
-        "_paced",
         "_prior_cwnd",
         "_prior_ssthresh",
         "_srtt",
         "cwnd",
+        "paced",
         "ssthresh",
     )
 
@@ -36,7 +36,7 @@ class Reno:
         self.ssthresh = INFINITE
         self._mss = 0
         self._initial = 0
-        self._paced = False
+        self.paced = False
         self._srtt = 0  # only if paced
         self._acked = 0  # in congestion avoidance, since cwnd last grew
         self._prior_cwnd = 0
@@ -48,7 +48,7 @@ class Reno:
 
     @property
     def pacing_rate(self) -> int:
-        if not self._paced:
+        if not self.paced:
             return 0
         return window_rate(self.cwnd, self.ssthresh, self._srtt)
 
@@ -57,7 +57,7 @@ class Reno:
     ) -> None:
         self._mss = mss
         self._initial = self.cwnd = initial_window
-        self._paced = paced
+        self.paced = paced
 
     def set_mss(self, mss: int) -> None:
         if mss < self._mss:
@@ -70,7 +70,7 @@ class Reno:
         """A window that is not used does not grow: nothing to note."""
 
     def on_ack(self, sample: AckSample) -> None:
-        if self._paced and sample.rtt:
+        if self.paced and sample.rtt:
             srtt = self._srtt
             self._srtt = srtt + (sample.rtt - srtt) // 8 if srtt else sample.rtt
         cwnd = self.cwnd
