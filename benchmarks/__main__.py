@@ -16,7 +16,7 @@ from tests.interop.lab import Lab
 
 from . import machine
 from .measure import Run, cores
-from .peers import GIVEN, OTHERS, OURS, Kernel, Peer
+from .peers import CUBIC, GIVEN, OTHERS, OURS, Kernel, Peer, default_congestion
 from .profiling import profile
 from .report import Report
 from .workloads import WORKLOADS
@@ -33,7 +33,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("-t", "--seconds", type=float, default=0.5, help="of each measurement")
     add("--quick", action="store_true", help="-n 1 -t 0.1: does it work at all?")
     add("--peers", action="store_true", help="install those that apt and pip offer")
-    keys = [peer.key for peer in (*OURS, *OTHERS, *GIVEN)]
+    keys = [peer.key for peer in (*CUBIC, *OURS, *OTHERS, *GIVEN)]
     add(
         "--only",
         metavar="PEER,...",
@@ -67,7 +67,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def choose(asked: argparse.Namespace) -> tuple[list[Peer], list[tuple[Peer, str]]]:
     """Who takes part, and who cannot."""
-    everyone: list[Peer] = [peer() for peer in (*OURS, *OTHERS)]
+    cubic = CUBIC if default_congestion() != "cubic" else ()
+    everyone: list[Peer] = [peer() for peer in (*cubic, *OURS, *OTHERS)]
     everyone += [peer(getattr(asked, peer.key)) for peer in GIVEN]
     present: list[Peer] = [Kernel()]
     absent = []

@@ -74,7 +74,8 @@ def ask(seat: Seat, workload: str, seconds: float, pinned: bool = True) -> Sampl
     process = seat.client.start(
         *(sys.executable, "-m", "benchmarks.workloads"),
         *(workload, seat.address, str(seconds), str(seat.pid)),
-        *(str(core) for core in (chosen or ())[:1]),
+        *(f"--core={core}" for core in (chosen or ())[:1]),
+        f"--congestion={seat.congestion}",
     )
     status = process.wait(20 * seconds + 4 * PATIENCE, check=False)
     said = process.errors.decode(errors="replace").strip()
@@ -83,10 +84,16 @@ def ask(seat: Seat, workload: str, seconds: float, pinned: bool = True) -> Sampl
     return Sample(**json.loads(process.output))
 
 
+def seated(peer: Peer, lab: Lab) -> Seat:
+    seat = peer.start(lab)
+    seat.congestion = peer.congestion
+    return seat
+
+
 def start(peer: Peer, lab: Lab) -> Seat | str:
     """Its seat, verified, or why there is none."""
     try:
-        seat = peer.start(lab)
+        seat = seated(peer, lab)
         ask(seat, "verify", 0)
     except (AssertionError, OSError, subprocess.CalledProcessError) as error:
         return f"{error}".splitlines()[0]
@@ -150,7 +157,7 @@ class Run:
         try:
             if workload in FRESH:
                 with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:
-                    sample = ask(peer.start(lab), workload, self.seconds, self.pinned)
+                    sample = ask(seated(peer, lab), workload, self.seconds, self.pinned)
             else:
                 sample = ask(seat, workload, self.seconds, self.pinned)
         except AssertionError as error:

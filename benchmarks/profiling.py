@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.interop.lab import Lab, wait_for
 
-from .measure import ask
+from .measure import ask, seated
 from .peers import Peer
 from .peers.base import CACHE
 
@@ -43,7 +43,7 @@ def profile(peer: Peer, workload: str, seconds: float) -> Path:
     path = FOLDER / f"profile-{peer.key}-{workload}.svg"
     program = py_spy()
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:
-        seat = peer.start(lab)
+        seat = seated(peer, lab)
         recorder = lab.start(
             [
                 *(program, "record", "--pid", str(seat.pid), "--output", str(path)),

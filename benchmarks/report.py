@@ -38,12 +38,19 @@ class Report:
     def names(self) -> dict[str, str]:
         """By key, of those that took part or could have."""
         everyone = [*self.peers, *(peer for peer, _ in self.unavailable)]
-        return {"kernel": "the kernel", "lwip": "lwIP"} | {
-            peer.key: peer.name for peer in everyone
-        }
+        return {peer.key: peer.name for peer in everyone}
 
     def verdicts(self) -> list[Verdict]:
-        return [judge(target, self.results, self.stored) for target in TARGETS]
+        """Of the targets that this run was about."""
+        asked = {workload for workload, _ in self.results.samples}
+        asked |= {workload for workload, _ in self.results.failures}
+        return [
+            judge(target, self.results, self.stored)
+            for target in TARGETS
+            if METRICS[target.metric].workload in asked
+            and target.ours in self.names
+            and (target.against is None or target.against in self.names)
+        ]
 
     def samples(self, metric: str, peer: str) -> list[Sample]:
         return self.results.samples.get((METRICS[metric].workload, peer), [])
@@ -58,8 +65,8 @@ class Report:
             rows = [row for row in rows if row]
             if rows and any(self.samples(metric, peer.key) for peer in self.peers):
                 parts.append(self.table(METRICS[metric], rows))
-        parts.append(self.targets())
-        parts += [text for text in (self.absent(), self.links()) if text]
+        parts += [self.targets(), self.absent(), self.links()]
+        parts = [part for part in parts if part]
         return "\n\n".join(parts) + "\n"
 
     def setting(self) -> str:
@@ -116,7 +123,7 @@ class Report:
         cells = [
             peer.name,
             spread(self.results.values(metric, peer.key)),
-            self.ratio(metric, peer.key, "kernel"),
+            self.ratio(metric, peer.key, peer.ceiling),
             self.ratio(metric, "tap", peer.key),
             f"{server:.0%}",
             f"{client:.0%}{mark}",
@@ -135,22 +142,23 @@ class Report:
         if stored is None:
             return ""
         reference, share = stored
-        known = f"stored: {share:.3g} of {self.names[reference]}"
+        known = f"stored: {share:.3g} of {self.names.get(reference, reference)}"
         return f"| {peer.name} | {known} | | {_figures(factor)} | | |"
 
     def targets(self) -> str:
         names = self.names
+        verdicts = self.verdicts()
+        if not verdicts:
+            return ""
         lines = ["### Targets\n", "| target | reached | verdict |", "|---|---|---|"]
-        for verdict in self.verdicts():
+        for verdict in verdicts:
             target = verdict.target
-            if target.ours not in names:
-                continue
             metric = METRICS[target.metric]
             sign = "<=" if metric.less_is_better else ">="
             if target.against is None:
                 goal = f"{target.factor:g} {metric.unit}"
             else:
-                goal = f"{target.factor:g} of {names.get(target.against, '?')}"
+                goal = f"{target.factor:g} of {names[target.against]}"
             lines.append(
                 f"| {names[target.ours]}: {metric.name} {sign} {goal}"
                 f" | {_figures(verdict.factor)} | {verdict.text} |"

@@ -29,6 +29,8 @@ TARGETS = (
     *(Target("tcp_in", "tap", 1, other) for other in OTHERS),
     Target("tcp_out", "tap", 0.7, "kernel", 0.85),
     *(Target("tcp_out", "tap", 1, other) for other in OTHERS),
+    Target("tcp_in", "tap-cubic", 0.45, "kernel-cubic", 0.55),
+    Target("tcp_out", "tap", 0.7, "kernel-cubic", 0.85),
     Target("tcp_in", "veth", 0.8, "tap"),
     Target("tcp_out", "veth", 0.55, "tap"),
     Target("tcp_in", "plain", 15, "pytcp"),

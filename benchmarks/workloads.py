@@ -1,7 +1,7 @@
 """What a client with the kernel's own sockets does to a server; the same for all.
 
 Run inside the client's namespace: ``python -m benchmarks.workloads NAME ADDRESS SECONDS
-PID [CORE]`` prints what it found as JSON, values by metric, and the CPU shares of
+PID`` prints what it found as JSON, values by metric, and the CPU shares of
 process PID (the server) and of itself while the clock ran. Where its own is near 1, the
 client was the limit.
 
@@ -12,6 +12,7 @@ wrong byte ends the client with an error.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
@@ -35,6 +36,9 @@ OPEN: Final = 10_000
 FEW: Final = 10
 PATIENCE: Final = 10
 """Seconds without any answer after which a server is given up."""
+
+congestion = b""
+"""Control of the client's bulk; b"" is the machine's default."""
 
 Values = dict[str, float]
 
@@ -85,6 +89,8 @@ def patient(sock: socket.socket, seconds: float = PATIENCE) -> socket.socket:
 
 def connect(address: str, port: int) -> socket.socket:
     sock = patient(socket.socket())
+    if congestion:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion)
     sock.connect((address, port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
@@ -407,13 +413,23 @@ WORKLOADS: Final[dict[str, Callable[[str, float, Meter], Values]]] = {
 }
 
 
-def main(name: str, address: str, seconds: str, pid: str, core: str = "") -> None:
-    if core:
-        os.sched_setaffinity(0, {int(core)})
-    meter = Meter(int(pid))
-    run = verify if name == "verify" else WORKLOADS[name]
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", choices=["verify", *WORKLOADS])
+    parser.add_argument("address")
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("pid", type=int)
+    parser.add_argument("--core", type=int)
+    parser.add_argument("--congestion", default="")
+    asked = parser.parse_args()
+    if asked.core is not None:
+        os.sched_setaffinity(0, {asked.core})
+    global congestion
+    congestion = asked.congestion.encode()
+    meter = Meter(asked.pid)
+    run = verify if asked.name == "verify" else WORKLOADS[asked.name]
     try:
-        values = run(address, float(seconds), meter)
+        values = run(asked.address, asked.seconds, meter)
     except BlockingIOError:
         sys.exit(f"no answer within {PATIENCE} s")
     except (Wrong, OSError) as error:
@@ -430,4 +446,4 @@ def main(name: str, address: str, seconds: str, pid: str, core: str = "") -> Non
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -2,10 +2,18 @@
 
 from .base import Peer, Seat
 from .given import Given, Gvisor, Smoltcp
-from .kernel import Kernel
+from .kernel import Kernel, KernelCubic, default_congestion
 from .lwip import Lwip
 from .nat import Pasta, Slirp
-from .ours import OurBusyTap, OurPlainTap, OurProtocols, OurStreams, OurTap, OurVeth
+from .ours import (
+    OurBusyTap,
+    OurPlainTap,
+    OurProtocols,
+    OurStreams,
+    OurTap,
+    OurTapCubic,
+    OurVeth,
+)
 from .pytcp import PyTcp
 
 OURS: tuple[type[Peer], ...] = (
@@ -19,4 +27,17 @@ OURS: tuple[type[Peer], ...] = (
 OTHERS: tuple[type[Peer], ...] = (PyTcp, Slirp, Pasta, Lwip)
 GIVEN: tuple[type[Given], ...] = (Smoltcp, Gvisor)
 
-__all__ = ["GIVEN", "OTHERS", "OURS", "Given", "Kernel", "Peer", "Seat"]
+CUBIC: tuple[type[Peer], ...] = (KernelCubic, OurTapCubic)
+"""Beside the others where the kernel's default is something else."""
+
+__all__ = [
+    "CUBIC",
+    "GIVEN",
+    "OTHERS",
+    "OURS",
+    "Given",
+    "Kernel",
+    "Peer",
+    "Seat",
+    "default_congestion",
+]

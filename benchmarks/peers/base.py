@@ -30,13 +30,14 @@ class Seat:
     """A client's namespace with a server at the other end of its link.
 
     process: the one whose CPU time and memory count. ends: the interfaces of the link,
-    whose offloads the report shows.
+    whose offloads the report shows. congestion: as the peer's.
     """
 
     client: Host
     address: str
     process: Process
     ends: list[tuple[Host, str]] = field(default_factory=list)
+    congestion: str = ""
 
     @property
     def pid(self) -> int:
@@ -56,6 +57,9 @@ class Peer(ABC):
     workloads: ClassVar[frozenset[str]] = EVERYTHING
     why_not: ClassVar[Mapping[str, str]] = {}
     options: ClassVar[str] = ""
+    congestion: ClassVar[str] = ""
+    """Of the kernel's sockets on both ends; "" is the machine's default."""
+    ceiling: ClassVar[str] = "kernel"
 
     def missing(self) -> str | None:
         """What it would take to run it here, or None."""

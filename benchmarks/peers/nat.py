@@ -41,7 +41,7 @@ class Nat(Peer):
 
     def start(self, lab: Lab) -> Seat:
         inside, outside = client(lab), lab.host("outside", ipv6=False)
-        start_module(outside, "kernel", "127.0.0.1")
+        start_module(outside, "kernel", "--address", "127.0.0.1")
         process = self.connect(lab, inside, outside)
         up = f"{self.key} bringing up tap0"
         wait_for(lambda: "tap0" in inside.ip("-4 route"), up)

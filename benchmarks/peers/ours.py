@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import ClassVar
 
 from tests.interop.lab import Lab
 
@@ -58,10 +56,7 @@ class OurBusyTap(OurTap):
 class OurProtocols(Peer):
     key = "asyncio"
     name = "ours, asyncio protocols, TAP"
-    workloads = EVERYTHING - {"ping"}
-    why_not: ClassVar[Mapping[str, str]] = {
-        "ping": "the stack answers, as in the bare loop"
-    }
+    workloads = EVERYTHING - {"ping"}  # the stack answers, as on the bare loop
 
     style = "protocols"
 
@@ -74,8 +69,15 @@ class OurStreams(OurProtocols):
     key = "streams"
     name = "ours, asyncio streams, TAP"
     workloads = frozenset(("rr", "tcp_in", "tcp_out", "connections", "connections50"))
-    why_not: ClassVar[Mapping[str, str]] = {
-        **OurProtocols.why_not,
-        "udp": "asyncio has no streams of datagrams",
-    }
     style = "streams"
+
+
+class OurTapCubic(OurTap):
+    """The client as in `KernelCubic`; ours is cubic anyway."""
+
+    key = "tap-cubic"
+    name = "ours, TAP, client cubic"
+    options = "client's TCP_CONGESTION=cubic"
+    congestion = "cubic"
+    ceiling = "kernel-cubic"
+    workloads = frozenset(("tcp_in",))

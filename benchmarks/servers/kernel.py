@@ -1,15 +1,15 @@
 """The kernel as a server: the protocols are the kernel's, Python only moves the bytes,
 as the application on our stack does too.
 
-``python -m benchmarks.servers.kernel [ADDRESS]``
+``python -m benchmarks.servers.kernel [--address ADDRESS] [--congestion NAME]``
 """
 
 from __future__ import annotations
 
+import argparse
 import resource
 import selectors
 import socket
-import sys
 from collections.abc import Callable
 
 from . import DISCARD, ECHO, PATTERN, PERIOD, SOURCE, count_message
@@ -20,7 +20,8 @@ STREAM = memoryview(PATTERN * 5)
 
 
 class Server:
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str = "", congestion: str = "") -> None:
+        self.congestion = congestion.encode()
         self.selector = selectors.DefaultSelector()
         self.buffer = bytearray(1 << 18)
         datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -39,6 +40,9 @@ class Server:
     ) -> None:
         listener = socket.create_server((address, port), backlog=4096)
         listener.setblocking(False)
+        if self.congestion:  # those accepted inherit it
+            level, name = socket.IPPROTO_TCP, socket.TCP_CONGESTION
+            listener.setsockopt(level, name, self.congestion)
 
         def accept() -> None:
             try:
@@ -120,6 +124,9 @@ class Server:
 if __name__ == "__main__":
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    server = Server(sys.argv[1] if len(sys.argv) > 1 else "")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--address", default="")
+    parser.add_argument("--congestion", default="")
+    server = Server(**vars(parser.parse_args()))
     print("ready", flush=True)
     server.run()

@@ -39,7 +39,7 @@ class Liar(Kernel):
     def __init__(self, wrong: str) -> None:
         self.wrong = f"from benchmarks.servers import kernel; {self.prelude}{wrong}"
 
-    prelude = "server = kernel.Server(''); "
+    prelude = "server = kernel.Server(); "
 
     def start(self, lab: Lab) -> Seat:
         host, server = client(lab), lab.host("liar", ipv6=False)

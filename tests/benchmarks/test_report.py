@@ -10,10 +10,11 @@ import pytest
 from benchmarks.__main__ import BEGIN, END, arguments, choose, write_between_marks
 from benchmarks.measure import Results, Sample
 from benchmarks.metrics import METRICS
-from benchmarks.peers import GIVEN, OTHERS, OURS, Kernel, Peer
+from benchmarks.peers import CUBIC, GIVEN, OTHERS, OURS, Kernel, Peer
 from benchmarks.peers.given import Gvisor
 from benchmarks.peers.lwip import Lwip
-from benchmarks.peers.ours import OurProtocols, OurTap
+from benchmarks.peers.nat import Slirp
+from benchmarks.peers.ours import OurTap
 from benchmarks.report import Report, spread
 from benchmarks.targets import TARGETS, Target, Verdict, judge
 from benchmarks.workloads import WORKLOADS
@@ -119,15 +120,16 @@ def test_the_tables_have_every_row_with_its_reason() -> None:
     figures.samples["ping", "kernel"][0].client_cpu = 0.95
     figures.failures["rr", "lwip"] = "no answer"
     figures.samples["rr", "tap"] = [Sample({"rr": 40.0}, 0, 0)]
-    text = report(figures, Kernel(), OurTap(), OurProtocols(), Lwip()).markdown()
+    text = report(figures, Kernel(), OurTap(), Slirp(), Lwip()).markdown()
     assert "| kernel, veth | 10.0 |  | 10 | 50% | 95% (the limit) |" in text
     assert "| lwIP | 50.0 | 5 | 2 | 50% | 25% |" in text
     assert "| lwIP | failed: no answer | | | | |" in text
-    assert "asyncio protocols, TAP | none: the stack answers" in text
+    assert "| slirp4netns | none: a NAT, which" in text
     assert "| gVisor netstack | stored: 1.19 of lwIP | | 1.68 | | |" in text
     assert "ours, TAP: ping round trip, median <= 1.6 of lwIP | 2 | missed by 25%" in (
         text
     )
+    assert ">= 14 of" not in text  # nobody asked for UDP
     assert "ours, TAP, client tap0: tso\n" in text
     assert "Congestion" not in text
     assert "congestion control of the kernel: cubic" in text
@@ -159,7 +161,7 @@ def test_figures_are_printed_with_what_they_are_worth() -> None:
 
 
 def test_every_name_means_something() -> None:
-    everyone: tuple[type[Peer], ...] = (Kernel, *OURS, *OTHERS, *GIVEN)
+    everyone: tuple[type[Peer], ...] = (Kernel, *CUBIC, *OURS, *OTHERS, *GIVEN)
     peers = {peer.key: peer for peer in everyone}
     assert {metric.workload for metric in METRICS.values()} == set(WORKLOADS)
     for target in TARGETS:
