@@ -73,10 +73,11 @@ class Report:
         facts = self.facts
         lines = [
             f"Median (min..max) of {self.repetitions} times {self.seconds:g} s."
-            " Ratios are taken within each repetition, then their median: the row's to"
-            " the ceiling's, the kernel over a veth, and that of `ours, TAP` to the"
-            " row's. CPU: shares of one core that the server's process and the client's"
-            " used while the clock ran."
+            " Ratios are taken within each repetition, then their median: the row's"
+            " to the ceiling's, which is the kernel over a veth under the same"
+            " congestion control, and that of `ours, TAP` to the row's. CPU: shares of"
+            " one core that the server's process and the client's used while the clock"
+            " ran."
         ]
         lines.append(
             f"{facts['python']}, Linux {facts['kernel']}, {facts['cores']} cores"

@@ -12,6 +12,7 @@ from .ours import (
     OurStreams,
     OurTap,
     OurTapCubic,
+    OurTrio,
     OurVeth,
 )
 from .pytcp import PyTcp
@@ -23,6 +24,7 @@ OURS: tuple[type[Peer], ...] = (
     OurBusyTap,
     OurProtocols,
     OurStreams,
+    OurTrio,
 )
 OTHERS: tuple[type[Peer], ...] = (PyTcp, Slirp, Pasta, Lwip)
 GIVEN: tuple[type[Given], ...] = (Smoltcp, Gvisor)

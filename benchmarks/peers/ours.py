@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
 from tests.interop.lab import Lab
@@ -70,6 +71,19 @@ class OurStreams(OurProtocols):
     name = "ours, asyncio streams, TAP"
     workloads = frozenset(("rr", "tcp_in", "tcp_out", "connections", "connections50"))
     style = "streams"
+
+
+class OurTrio(Peer):
+    key = "trio"
+    name = "ours, trio streams, TAP"
+    workloads = EVERYTHING - {"ping"}
+
+    def missing(self) -> str | None:
+        return None if importlib.util.find_spec("trio") else "trio"
+
+    def start(self, lab: Lab) -> Seat:
+        server = (sys.executable, "-m", "benchmarks.servers.trio")
+        return on_tap(lab, *server, "tap0", ADDRESS)
 
 
 class OurTapCubic(OurTap):
