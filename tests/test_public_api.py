@@ -19,10 +19,12 @@ PUBLIC: dict[str, str] = {
     "sansio_net.drivers": """
         BusyPollSelector CaptureEnded Device LinkedDevice Loop MemoryDevice Offload
         PcapReplayDevice
-        RawSocketDevice TapDevice Timer Trunk arrivals memory_pair run turn
+        RawSocketDevice TapDevice Timer Trunk arrivals memory_pair memory_ports
+        run turn
     """,
     "sansio_net.adapters.asyncio": """
-        DatagramTransport NetworkLoop Nic Server StreamTransport open_nic run using
+        DatagramTransport NetworkLoop Nic Server StreamTransport VirtualClock
+        VirtualLoop open_nic run using
     """,
     "sansio_net.testing": """
         Conditions Link LinkCounts Livelock Network Pair Script ScriptError take_turn

@@ -3,7 +3,7 @@
 from .busy import BusyPollSelector
 from .descriptor import Offload
 from .loop import Device, Loop, Timer, arrivals, run, turn
-from .memory import LinkedDevice, MemoryDevice, memory_pair
+from .memory import LinkedDevice, MemoryDevice, memory_pair, memory_ports
 from .pcap_replay import CaptureEnded, PcapReplayDevice
 from .rawsock import RawSocketDevice
 from .tap import TapDevice
@@ -24,6 +24,7 @@ __all__ = [
     "Trunk",
     "arrivals",
     "memory_pair",
+    "memory_ports",
     "run",
     "turn",
 ]

@@ -1,7 +1,7 @@
-"""Devices without a descriptor: two ends of a link, and a link around a device.
+"""Devices without a descriptor: ends of a link, and a link around a device.
 
 A link is any machine whose items are ``(end, Packet)``: in, the end that sends; out,
-the end that the packet reaches.
+the end that the packet reaches. A bridge is one of many ends.
 """
 
 from __future__ import annotations
@@ -43,24 +43,37 @@ class Notifying(Protocol):
 
 
 class _Wire:
-    """A link and what it has delivered, by end; shared by both devices of a pair."""
+    """A link and what it has delivered, by end; shared by the devices at its ends."""
 
-    __slots__ = ("inboxes", "link", "wakers")
+    __slots__ = ("due", "inboxes", "link", "wakers")
 
-    def __init__(self, link: LinkMachine) -> None:
+    def __init__(self, link: LinkMachine, n_ends: int) -> None:
         self.link = link
-        self.wakers: list[Callable[[], None] | None] = [None, None]
-        self.inboxes: tuple[deque[Packet], deque[Packet]] = (deque(), deque())
+        self.wakers: list[Callable[[], None] | None] = [None] * n_ends
+        self.inboxes: list[deque[Packet]] = [deque() for _ in range(n_ends)]
+        self.due: int | None = None
+        """What the ends know of the link's next deadline."""
 
-    def advance(self, now: int) -> None:
+    def advance(self, now: int, end: int) -> None:
+        """Called from `end`; the others hear of what has reached them."""
         link = self.link
         link.handle_timeout(now)
         link.events()
+        reached: dict[int, None] = {}
         while items := link.transmit(now, BATCH):
-            for end, packet in items:
-                self.inboxes[end].append(packet)
+            for to, packet in items:
+                self.inboxes[to].append(packet)
+                reached[to] = None
             if len(items) < BATCH:
-                return
+                break
+        due = link.next_timeout()
+        if due is not None and (self.due is None or due < self.due):
+            reached = dict.fromkeys(range(len(self.wakers)))
+        self.due = due
+        for to in reached:
+            waker = self.wakers[to]
+            if waker is not None and to != end:
+                waker()
 
     def put(
         self, end: int, packets: Sequence[Packet], now: int, capabilities: Capabilities
@@ -70,12 +83,10 @@ class _Wire:
             for carried in as_received(packet, capabilities):
                 items.append((end, carried))
         self.link.receive(items, now)
-        waker = self.wakers[1 - end]
-        if waker is not None:
-            waker()
+        self.advance(now, end)
 
     def take(self, end: int, now: int) -> list[Packet]:
-        self.advance(now)
+        self.advance(now, end)
         inbox = self.inboxes[end]
         return [inbox.popleft() for _ in range(min(BATCH, len(inbox)))]
 
@@ -99,7 +110,7 @@ def as_received(packet: Packet, capabilities: Capabilities) -> list[Packet]:
 
 
 class MemoryDevice:
-    """One end of a link in the same process; `memory_pair` makes both."""
+    """One end of a link in the same process; `memory_ports` makes all of them."""
 
     __slots__ = ("_closed", "_end", "_wire", "capabilities")
 
@@ -131,7 +142,7 @@ class MemoryDevice:
         return None
 
     def notify(self, callback: Callable[[], None]) -> None:
-        """Call `callback()` whenever the other end has sent something."""
+        """Call `callback()` whenever another end has sent something."""
         self._wire.wakers[self._end] = callback
 
     def close(self) -> None:
@@ -143,8 +154,16 @@ def memory_pair(
     link: LinkMachine, capabilities: Capabilities | None = None
 ) -> tuple[MemoryDevice, MemoryDevice]:
     """The devices at end 0 and end 1 of `link`."""
-    wire, shared = _Wire(link), capabilities or Capabilities()
-    return MemoryDevice(wire, 0, shared), MemoryDevice(wire, 1, shared)
+    one, other = memory_ports(link, 2, capabilities)
+    return one, other
+
+
+def memory_ports(
+    link: LinkMachine, n: int, capabilities: Capabilities | None = None
+) -> list[MemoryDevice]:
+    """The devices at the `n` ends of `link`: ``memory_ports(Bridge(100), 100)``."""
+    wire, shared = _Wire(link, n), capabilities or Capabilities()
+    return [MemoryDevice(wire, end, shared) for end in range(n)]
 
 
 class LinkedDevice:
@@ -163,7 +182,7 @@ class LinkedDevice:
         capabilities: Capabilities | None = None,
     ) -> None:
         self._device = device
-        self._wire = _Wire(link)
+        self._wire = _Wire(link, 2)
         self.capabilities = capabilities or device.capabilities
 
     def fileno(self) -> int | None:
@@ -176,7 +195,7 @@ class LinkedDevice:
         self._wire.link.receive(
             [(1, packet) for packet in self._device.receive(now)], now
         )
-        self._wire.advance(now)
+        self._wire.advance(now, 0)
         self._pass_on(now)
         return self._wire.take(0, now)
 
@@ -194,7 +213,6 @@ class LinkedDevice:
 
     def send(self, packets: Sequence[Packet], now: int) -> None:
         self._wire.put(0, packets, now, self.capabilities)
-        self._wire.advance(now)
         self._pass_on(now)
 
     def next_timeout(self) -> int | None:

@@ -5,6 +5,7 @@ from .loop import NetworkLoop, run, using
 from .nic import Nic, open_nic
 from .server import Server
 from .stream import StreamTransport
+from .virtual import VirtualClock, VirtualLoop
 
 __all__ = [
     "DatagramTransport",
@@ -12,6 +13,8 @@ __all__ = [
     "Nic",
     "Server",
     "StreamTransport",
+    "VirtualClock",
+    "VirtualLoop",
     "open_nic",
     "run",
     "using",

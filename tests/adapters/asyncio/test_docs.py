@@ -11,11 +11,16 @@ from tests.test_docs import ROOT, blocks
 PAGE = ROOT / "docs" / "asyncio.md"
 
 
-def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = blocks(PAGE, "python")
-    exec(compile(example, str(PAGE), "exec"), {"__name__": "example"})
-    said = capsys.readouterr().out
-    assert said == "b'CAN YOU HEAR ME?\\n' from ('10.0.0.2', 7)\n"
+SAID = [
+    "b'CAN YOU HEAR ME?\\n' from ('10.0.0.2', 7)\n",
+    "b'a' 1801.0\n",
+]
+
+
+def test_the_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+    for example, said in zip(blocks(PAGE, "python"), SAID, strict=True):
+        exec(compile(example, str(PAGE), "exec"), {"__name__": "example"})
+        assert capsys.readouterr().out == said
 
 
 def test_every_verb_is_described() -> None:
