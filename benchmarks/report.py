@@ -89,6 +89,13 @@ class Report:
         options = [f"{p.name}: `{p.options}`" for p in self.peers if p.options]
         if options:
             lines.append(f"Not at its defaults: {', '.join(options)}.")
+        versions = [
+            f"{peer.name} {version}"
+            for peer in self.peers
+            if (version := peer.version())
+        ]
+        if versions:
+            lines.append(f"Versions: {', '.join(versions)}.")
         busy = [
             f"{peer.name} {share:.0%}"
             for peer in self.peers

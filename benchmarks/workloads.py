@@ -166,8 +166,9 @@ def ping(address: str, seconds: float, meter: Meter) -> Values:
 
 def udp(address: str, seconds: float, meter: Meter) -> Values:
     """Echoes of 64 bytes per second, 32 in flight."""
-    answered, sent = 0, 0
     rest = PATTERN[: MESSAGE - 8]
+    messages = [n.to_bytes(8, "big") + rest for n in range(64 * IN_FLIGHT)]
+    sent = answered = 0
     flying: set[bytes] = set()
     kind = socket.SOCK_DGRAM
     with patient(socket.socket(socket.AF_INET, kind), 0.2) as sock, meter.running():
@@ -176,24 +177,28 @@ def udp(address: str, seconds: float, meter: Meter) -> Values:
         end = start + seconds
         while now < end or not answered:
             while len(flying) < IN_FLIGHT:
-                number = sent.to_bytes(8, "big")
-                sock.send(number + rest)
-                flying.add(number)
+                message = messages[sent % len(messages)]
+                sock.send(message)
+                flying.add(message)
                 sent += 1
             try:
-                echo = sock.recv(2048)
+                for _ in range(IN_FLIGHT // 4):
+                    echo = sock.recv(2048)
+                    if echo in flying:
+                        flying.remove(echo)
+                        answered += 1
+                        message = messages[sent % len(messages)]
+                        sock.send(message)
+                        flying.add(message)
+                        sent += 1
+                    elif echo not in messages:
+                        raise Wrong("another datagram came back")
+                last = now = time.perf_counter()
             except BlockingIOError:  # lost: others fly instead
                 flying.clear()
-                if time.perf_counter() - last > PATIENCE:
+                now = time.perf_counter()
+                if now - last > PATIENCE:
                     raise Wrong("no datagram came back") from None
-            else:
-                last = now
-                if echo[8:] != rest:
-                    raise Wrong("another datagram came back")
-                if echo[:8] in flying:
-                    flying.remove(echo[:8])
-                    answered += 1
-            now = time.perf_counter()
     return {"udp": answered / (now - start)}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 
 from tests.interop.lab import Lab
@@ -14,9 +13,6 @@ class Kernel(Peer):
     key = "kernel"
     name = "kernel, veth"
     workloads = EVERYTHING | {"open"}
-
-    def version(self) -> str:
-        return platform.release()
 
     def start(self, lab: Lab) -> Seat:
         host, server = client(lab), lab.host("kernel", ipv6=False)

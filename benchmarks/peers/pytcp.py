@@ -40,7 +40,7 @@ class PyTcp(Peer):
         subprocess.run(install, check=True, stdout=sys.stderr)
 
     def version(self) -> str:
-        return PACKAGE
+        return f"({PACKAGE})"
 
     def start(self, lab: Lab) -> Seat:
         module = ("-m", "benchmarks.servers.pytcp")
