@@ -6,6 +6,9 @@ from .packet import Capabilities, Datagram, Medium, Packet
 
 __version__ = "0.1.0.dev0"
 
+compiled: bool = not hasattr(Packet.join, "__code__")
+"""Were the hot modules compiled with mypyc (SANSIO_NET_COMPILE=1 at installation)?"""
+
 __all__ = [
     "ASAP",
     "Capabilities",
@@ -14,5 +17,6 @@ __all__ = [
     "Machine",
     "Medium",
     "Packet",
+    "compiled",
     "earliest",
 ]

@@ -8,7 +8,7 @@ eight laws; tests/property/test_laws.py runs them against every machine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from .errors import StateError
 
@@ -24,8 +24,9 @@ PICKLE_VERSION: Final = 1
 
 
 def versioned_state(machine: object) -> tuple[int, dict[str, object]]:
-    """`__getstate__` of a machine with slots (law 5)."""
-    names: tuple[str, ...] = type(machine).__slots__  # type: ignore[attr-defined]
+    """`__getstate__` of a machine with slots (law 5); compiled, they are attributes."""
+    cls: Any = type(machine)
+    names: tuple[str, ...] = getattr(cls, "__mypyc_attrs__", None) or cls.__slots__
     return PICKLE_VERSION, {name: getattr(machine, name) for name in names}
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import sansio_net
+
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21
 
@@ -53,6 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "programs(*names): real programs the test talks to"
     )
+    config.addinivalue_line(
+        "markers", "interpreted(reason): cannot hold where mypyc compiled the package"
+    )
+    if os.environ.get("SANSIO_NET_REQUIRE_COMPILED") == "1" and not sansio_net.compiled:
+        raise pytest.UsageError(f"not compiled: {sansio_net.__file__}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -62,6 +69,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("SANSIO_NET_REQUIRE_ROOT") == "1":
                 pytest.fail(f"SANSIO_NET_REQUIRE_ROOT=1, but: {reason}", pytrace=False)
             pytest.skip(reason)
+    interpreted = item.get_closest_marker("interpreted")
+    if interpreted is not None and sansio_net.compiled:
+        pytest.skip(f"compiled: {interpreted.args[0]}")
     # who may create interfaces may also install programs: absence is an error there
     for marker in item.iter_markers("programs"):
         absent = [name for name in marker.args if shutil.which(name) is None]

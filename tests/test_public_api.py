@@ -7,7 +7,9 @@ import importlib
 import pytest
 
 PUBLIC: dict[str, str] = {
-    "sansio_net": "ASAP Capabilities Datagram Entropy Machine Medium Packet earliest",
+    "sansio_net": """
+        ASAP Capabilities Datagram Entropy Machine Medium Packet compiled earliest
+    """,
     "sansio_net.stack": """
         Accepted Address AddressAdded AddressConflict AddressRemoved Closed Connected
         Connection ConnectionLost DataReceived DnsServersChanged EchoFailed

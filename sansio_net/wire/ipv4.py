@@ -5,6 +5,7 @@ RFC 791; RFC 1122 3.2.1 for what must be checked; RFC 2113 and RFC 1108 option n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
@@ -202,7 +203,7 @@ def parse_options(options: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
-def build_options(options: list[tuple[int, bytes]]) -> bytes:
+def build_options(options: Sequence[tuple[int, bytes]]) -> bytes:
     """The options one after the other, padded with zeros to a whole word."""
     data = b"".join(
         bytes((kind,)) if kind <= OPT_NOP else bytes((kind, len(value) + 2)) + value

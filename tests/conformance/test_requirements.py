@@ -62,6 +62,7 @@ def test_one_text_for_one_number() -> None:
     assert {key: text for key, text in texts.items() if len(text) > 1} == {}
 
 
+@pytest.mark.interpreted("looks into the sources beside the tests")
 @pytest.mark.parametrize("rfc", TABLE)
 def test_what_shows_it_exists(rfc: str) -> None:
     known: dict[str, set[str]] = {}

@@ -31,7 +31,12 @@ def variables(part: object) -> object:
     if isinstance(part, Exception):
         return str(part)
     names = sorted(
-        name for kind in type(part).__mro__ for name in getattr(kind, "__slots__", ())
+        {
+            name
+            for kind in type(part).__mro__
+            for where in ("__slots__", "__mypyc_attrs__")  # as the class is compiled
+            for name in getattr(kind, where, ())
+        }
     )
     return {
         name: variables(getattr(part, name)) for name in names if name not in SKIPPED

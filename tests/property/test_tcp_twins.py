@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 from unittest import mock
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,10 @@ from .inside import variables
 A, B = bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2))
 T = TypeVar("T")
 TEXT = bytes(range(251)) * 4000
+
+pytestmark = pytest.mark.interpreted(
+    "replaces a function that callers find in a module"
+)
 
 
 class Count:

@@ -63,7 +63,7 @@ def test_time_goes_on_and_the_timers_run() -> None:
 
 
 def test_numbers_below_the_start_are_negative() -> None:
-    t = established(keepalive=1, keepalive_idle=10 * SECOND)
+    t = established(keepalive=True, keepalive_idle=10 * SECOND)
     t.at(10 * SECOND)
     t.us(".", seq=0, ack=1, at=10 * SECOND)
     assert Script._relative(5, 7) == -2

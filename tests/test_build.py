@@ -1,0 +1,91 @@
+"""The build hook: which modules mypyc gets, and what it gets of them."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import tomllib
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+
+import hatch_build
+import sansio_net
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+HOOK = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]
+MODULES: list[str] = HOOK["modules"]
+
+
+def source(module: str) -> str:
+    return (ROOT / "sansio_net" / f"{module}.py").read_text()
+
+
+def test_a_checkout_is_not_compiled() -> None:
+    assert sansio_net.compiled is False
+    assert hatch_build.WANTED is False
+
+
+def test_the_list_is_in_order() -> None:
+    assert sorted(set(MODULES)) == MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_lines_stay_where_they_are(module: str) -> None:
+    before, after = source(module), hatch_build.adapted(source(module))
+    ast.parse(after)
+    changed = [
+        (old, new)
+        for old, new in zip(before.split("\n"), after.split("\n"), strict=True)
+        if old != new
+    ]
+    for old, new in changed:
+        assert old in ("", hatch_build.FUTURE) or hatch_build.TAKEN.match(old), new
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_class_takes_a_function_that_would_not_bind(module: str) -> None:
+    """What a class body assigns is no function, in the form that mypyc gets."""
+    tree = ast.parse(hatch_build.adapted(source(module)))
+    there = importlib.import_module(f"sansio_net.{module.replace('/', '.')}")
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            for item in node.body:
+                if isinstance(item, ast.Assign) and isinstance(
+                    item.targets[0], ast.Name
+                ):
+                    value = vars(getattr(there, node.name))[item.targets[0].id]
+                    assert not isinstance(value, FunctionType), node.name
+
+
+def test_classes_with_slots_are_marked_and_taken_functions_wrapped() -> None:
+    text = '''"""A module."""
+
+from __future__ import annotations
+
+from . import life
+
+
+class Part:
+    """It has slots."""
+
+    __slots__ = ("one",)
+
+    finish = life.finish
+    __getstate__ = versioned_state
+
+
+class Plain:
+    two = 2
+'''
+    lines = hatch_build.adapted(text).split("\n")
+    assert lines[2].startswith(hatch_build.FUTURE)
+    assert lines[6:8] == [hatch_build.MARK, "class Part:"]
+    assert lines[12:14] == [
+        "    def finish(self, *args: Any) -> Any: return life.finish(self, *args)",
+        "    def __getstate__(self, *args: Any) -> Any:"
+        " return versioned_state(self, *args)",
+    ]
+    assert lines[15:] == ["", "class Plain:", "    two = 2", ""]
