@@ -39,6 +39,7 @@ _TUNSETOFFLOAD: Final = 0x400454D0
 _TUNGETIFF: Final = 0x800454D2
 _TUNGETVNETHDRSZ: Final = 0x800454D7
 _TUNSETVNETHDRSZ: Final = 0x400454D8
+_SIOCGIFHWADDR: Final = 0x8927
 
 _IFF_TUN: Final = 0x0001
 _IFF_TAP: Final = 0x0002
@@ -71,6 +72,8 @@ class TapDevice:
     with us. It is set up; its MTU and the host side's address change only if given.
     `offload`: exchange metadata with the kernel (virtio_net_hdr), so that checksums
     stay undone and super-segments whole, both ways; a kernel without it does without.
+    `multi_queue`: each object opens one more queue of the same device, for a stack of
+    its own, maybe in another process; docs/speed.md says which frames come where.
 
     Raises DeviceError with one clear line, MissingExtraError without python-pytun.
     """
@@ -93,10 +96,11 @@ class TapDevice:
         mtu: int | None = None,
         host_address: str | None = None,
         carrier_timeout: int = CARRIER_TIMEOUT,
+        multi_queue: bool = False,
     ) -> None:
         offload = Offload(offload)
         interface.check_name(name)
-        fd, self.name, owner, vnet = _create(name, medium, offload)
+        fd, self.name, owner, vnet = _create(name, medium, offload, multi_queue)
         if not vnet:
             offload = Offload.NONE
         try:
@@ -166,6 +170,13 @@ class TapDevice:
     def counters(self) -> Counters:
         """Drops of the driver's own."""
         return self._output.counters
+
+    @property
+    def hardware_address(self) -> bytes:
+        """The MAC of the host's side: whom we talk to, or the way to them."""
+        import fcntl
+
+        return fcntl.ioctl(self._output.fd, _SIOCGIFHWADDR, bytes(40))[18:24]
 
     def fileno(self) -> int:
         return self._output.fd
@@ -253,7 +264,7 @@ class _Descriptor:
 
 
 def _create(
-    name: str, medium: Medium, offload: Offload
+    name: str, medium: Medium, offload: Offload, multi_queue: bool
 ) -> tuple[int, str, _Owner, bool]:
     """Descriptor, name, owner, and whether frames have virtio headers."""
     try:
@@ -263,7 +274,7 @@ def _create(
             'TAP and TUN need python-pytun: pip install "sansio_net[tap]"'
         ) from None
     flags = pytun.IFF_TAP if medium is Medium.ETHERNET else pytun.IFF_TUN
-    flags |= pytun.IFF_NO_PI
+    flags |= pytun.IFF_NO_PI | (pytun.IFF_MULTI_QUEUE if multi_queue else 0)
     vnet = pytun.IFF_VNET_HDR if offload is not Offload.NONE else 0
     try:
         try:
@@ -275,7 +286,8 @@ def _create(
             device = pytun.TunTapDevice(name=name, flags=flags)
     except OSError as error:
         word = "tap" if medium is Medium.ETHERNET else "tun"
-        raise DeviceError(_open_failure(word, name, error)) from error
+        kind = f"{word} device{' with several queues' if multi_queue else ''}"
+        raise DeviceError(_open_failure(word, kind, name, error)) from error
     return device.fileno(), device.name, device, bool(vnet)
 
 
@@ -284,7 +296,7 @@ def _number(error: OSError) -> int:
     return error.errno or (error.args[0] if error.args else 0)
 
 
-def _open_failure(word: str, name: str, error: OSError) -> str:
+def _open_failure(word: str, kind: str, name: str, error: OSError) -> str:
     reasons = {
         errno.EPERM: "no permission: run as root, or have root make it: "
         f"ip tuntap add {name} mode {word} user $USER && ip link set {name} up",
@@ -292,7 +304,8 @@ def _open_failure(word: str, name: str, error: OSError) -> str:
         errno.ENOENT: "/dev/net/tun does not exist: modprobe tun",
         errno.ENODEV: "/dev/net/tun has no driver behind it: modprobe tun",
         errno.EBUSY: f"{name} is in use by another program",
-        errno.EINVAL: f"{name} exists and is no {word} device",
+        errno.EINVAL: f"{name} exists and is no {kind}",
+        errno.E2BIG: f"{name} has no more queues",
     }
     reason = reasons.get(_number(error)) or error.strerror or str(error)
     return f"cannot open {word}:{name}: {reason}"

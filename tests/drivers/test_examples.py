@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def start(name: str) -> subprocess.Popen[str]:
+def start(name: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(EXAMPLES / name)],
+        [sys.executable, str(EXAMPLES / name), *arguments],
         stdout=subprocess.PIPE,
         text=True,
         # a background job of a shell passes on that SIGINT is ignored
@@ -69,3 +70,40 @@ def test_http_get() -> None:
     out, _ = client.communicate(timeout=10)
     assert out.endswith("the page")
     assert client.returncode == 0
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("namespace")
+def test_multi_queue() -> None:
+    """Both workers serve, and each connection stays with its own until its end."""
+    example = start("multi_queue.py", "2")
+    assert example.stdout is not None
+    clients = []
+    try:
+        assert example.stdout.readline() == "2 workers on 10.0.0.2 port 7\n"
+        for address in ("10.0.0.2", "fd00::2"):
+            for _ in range(50):
+                clients.append(socket.create_connection((address, 7), timeout=10))
+        served = Counter(client.recv(9) for client in clients)
+        assert set(served) == {b"worker 0\n", b"worker 1\n"}
+        assert min(served.values()) > 20, served
+        for _ in range(3):
+            for number, client in enumerate(clients):
+                client.sendall(b"%3d" % number)
+            for number, client in enumerate(clients):
+                assert client.recv(100) == b"%3d" % number
+        for client in clients:
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(100) == b""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(10)
+            client.connect(("10.0.0.2", 7))
+            client.send(bytes(3000))  # in fragments, which may go to the other one
+            assert client.recv(4000) == bytes(3000)
+        example.send_signal(signal.SIGINT)
+        assert example.wait(10) == 0
+    finally:
+        for client in clients:
+            client.close()
+        example.kill()
+        example.communicate()

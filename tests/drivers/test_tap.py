@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from sansio_net.addresses import format_mac, pack_mac
 from sansio_net.drivers import interface, tap
 from sansio_net.drivers.descriptor import BATCH_BYTES, BATCH_FRAMES, Offload
 from sansio_net.drivers.tap import TapDevice
@@ -259,6 +260,36 @@ class TestRealDevice:
         assert asked == [0x6F, 1]
         assert not device.capabilities.uso
         device.close()
+
+    def test_several_queues_of_one_device(self) -> None:
+        one = TapDevice("tap0", multi_queue=True, host_address="10.9.0.1/24")
+        two = TapDevice("tap0", multi_queue=True)
+        link = ip("link show tap0")
+        assert format_mac(one.hardware_address) in link
+        assert two.hardware_address == one.hardware_address
+        mac = "02:00:00:00:00:02"
+        ip(f"neighbour replace 10.9.0.2 lladdr {mac} dev tap0")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for port in range(1, 65):  # each a flow
+                sock.sendto(b"%d" % port, ("10.9.0.2", port))
+        seen = []
+        for device in (one, two):
+            frames = [packet.head for packet in device.receive(0)]
+            while device.readable():
+                frames += [packet.head for packet in device.receive(0)]
+            seen.append([f[36:38] for f in frames if f[:6] == pack_mac(mac)])
+        assert sorted(seen[0] + seen[1]) == [n.to_bytes(2, "big") for n in range(1, 65)]
+        assert min(map(len, seen)) > 10
+        with pytest.raises(DeviceError, match="tap0 exists and is no tap device"):
+            TapDevice("tap0")
+        one.close()
+        assert "tap0" in ip("link")
+        two.close()
+        assert "tap0" not in ip("link")
+        held = TapDevice("tap0")
+        with pytest.raises(DeviceError, match="no tap device with several queues"):
+            TapDevice("tap0", multi_queue=True)
+        held.close()
 
     def test_errors_are_one_clear_line(self) -> None:
         with pytest.raises(DeviceError, match="cannot set the MTU of tap0 to 1000000"):
