@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from .lab import Host, Lab, pattern
+from .library_servers import make_ca, start_nginx
 
 pytestmark = [pytest.mark.root, pytest.mark.programs("ip", "curl", "nginx", "openssl")]
 
@@ -20,58 +20,6 @@ SIZE = 5_000_000
 @pytest.fixture
 def host(lab: Lab) -> Host:
     return lab.host("host")
-
-
-def make_ca(folder: Path, name: str, address: str) -> tuple[Path, Path, Path]:
-    """A CA's certificate, and a certificate and key of a server that it vouches for."""
-    ca, ca_key = folder / "ca.pem", folder / "ca-key.pem"
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    new = ("openssl", "req", "-x509", "-nodes", "-days", "2", "-newkey", "ec")
-    new += ("-pkeyopt", "ec_paramgen_curve:prime256v1")
-    own = ("-subj", "/CN=test CA", "-keyout", str(ca_key), "-out", str(ca))
-    names = ("-addext", f"subjectAltName=DNS:{name},IP:{address}")
-    usage = ("-addext", "basicConstraints=critical,CA:FALSE")
-    signed = ("-CA", str(ca), "-CAkey", str(ca_key), "-subj", f"/CN={name}")
-    signed += ("-keyout", str(key), "-out", str(cert), *names, *usage)
-    for argv in ((*new, *own), (*new, *signed)):
-        subprocess.run(argv, check=True, capture_output=True, timeout=30)
-    return ca, cert, key
-
-
-NGINX = """
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-daemon off;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    include /etc/nginx/mime.types;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
-        listen {host}:80;
-        listen {host}:443 ssl http2;
-        ssl_certificate {folder}/cert.pem;
-        ssl_certificate_key {folder}/key.pem;
-        root {folder}/site;
-        location /moved {{ return 302 /file; }}
-        location /gone {{ return 410; }}
-        location /slow {{ alias {folder}/site/file; limit_rate 100k; }}
-    }}
-}}
-"""
-
-
-def start_nginx(host: Host, folder: Path, address: str) -> None:
-    """Serves folder/site in the host's namespace, with folder's certificate."""
-    (folder / "site").mkdir(exist_ok=True)
-    conf = folder / "nginx.conf"
-    conf.write_text(NGINX.format(folder=folder, host=address))
-    host.start("nginx", "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(conf))
 
 
 @pytest.fixture
@@ -88,7 +36,7 @@ def tap(host: Host) -> Callable[[], None]:
 
 def test_get_against_nginx(host: Host, tap: Callable[[], None], tmp_path: Path) -> None:
     tap()
-    ca, *_ = make_ca(tmp_path, "nginx.test", HOST)
+    ca = make_ca(tmp_path, "nginx.test", HOST)
     start_nginx(host, tmp_path, HOST)
     (tmp_path / "site" / "file").write_bytes(data := pattern(SIZE))
     host.listening(443)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +14,10 @@ from tests.adapters.asyncio.nics import certificate
 
 from .lab import Host, Lab, pattern
 
-pytestmark = [pytest.mark.root, pytest.mark.programs("ip", "curl", "openssl", "ss")]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.programs("ip", "curl", "openssl", "ss", "wrk"),
+]
 
 PROGRAM = (sys.executable, "-m", "tests.interop.asyncio_libraries")
 
@@ -45,6 +49,22 @@ def test_curl_against_a_server_on_the_nic(
         assert host.output(*curl, *sent, f"{url}/") == data
         if library == "aiohttp":
             assert host.output(*curl, f"{url}/file") == data
+    server.stop()
+    assert bytes(server.errors) == b""
+
+
+def test_a_hundred_connections_at_once(host: Host) -> None:
+    """wrk says nothing of errors where there were none."""
+    cert, key = map(str, certificate())
+    server = host.start(*PROGRAM, "uvicorn", cert, key)
+    server.expect(b"ready\n")
+    for url in ("http://10.0.0.2/", "https://10.0.0.2/"):
+        said = host.run("wrk", "-t", "2", "-c", "100", "-d", "2s", url)
+        assert "Socket errors" not in said, said
+        assert "Non-2xx" not in said, said
+        served = re.search(r"(\d+) requests in", said)
+        assert served is not None
+        assert int(served[1]) >= 100, said
     server.stop()
     assert bytes(server.errors) == b""
 
