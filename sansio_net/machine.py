@@ -73,8 +73,19 @@ class Nic(Protocol):
     def index(self) -> int: ...
 
 
+class Versioned(Protocol):
+    """What changes its version with everything else of it."""
+
+    @property
+    def version(self) -> int: ...
+
+
 class Router(Protocol):
     """What a socket asks of the stack before it takes a datagram."""
+
+    @property
+    def routes(self) -> Versioned:
+        """Their version changes where an answer given before may not hold any more."""
 
     def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
         """The address a packet to `destination` leaves with; `source` b"" is any.

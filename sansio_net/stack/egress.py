@@ -15,12 +15,12 @@ from sansio_net.counters import DropReason
 from sansio_net.errors import Unreachable, WireError
 from sansio_net.packet import Packet, PacketInfo
 from sansio_net.protocols.arp import ArpCache
-from sansio_net.protocols.icmp import EchoSocket
 from sansio_net.protocols.ndp import NeighbourDiscovery
 from sansio_net.protocols.neighbours import Neighbour, NeighbourState
 from sansio_net.protocols.raw import FrameSocket, RawSocket
 from sansio_net.protocols.tcp import Connection
 from sansio_net.protocols.udp import UdpSocket
+from sansio_net.protocols.udp.ways import put_header
 from sansio_net.units import MILLISECOND
 from sansio_net.wire import ipv4, ipv6
 from sansio_net.wire.ipv4_options import OptionProblem, find_options, record
@@ -40,10 +40,11 @@ from .hops import (
     path_mtu,
     prove,
 )
+from .known import leaves
 
 if TYPE_CHECKING:
     from .interface import Interface
-    from .sockets import Sender
+    from .sockets import Datagrams, Sender
     from .stack import Stack
 
 _pack: Final = ipv4.HEADER.pack
@@ -69,6 +70,8 @@ def transmit(nic: Interface, now: int, limit: int) -> list[Packet]:
             sender = ready.popleft()
             if isinstance(sender, Connection):
                 connection_speaks(nic, sender, out, now)
+            elif isinstance(sender, UdpSocket):
+                _datagrams_speak(nic, sender, out, now, limit)
             else:
                 _socket_speaks(nic, sender, now)
         else:
@@ -202,6 +205,32 @@ def _prepend(packet: Packet, header: bytes, top: bytes) -> None:
     packet.offset = len(header)
 
 
+def _datagrams_speak(
+    nic: Interface, socket: UdpSocket, out: list[Packet], now: int, limit: int
+) -> None:
+    """One of a socket's, or more while nobody else waits for his turn."""
+    ready, stack = nic.ready, nic.stack
+    while True:
+        packet = socket.take(now)
+        if packet is None:
+            _has_said_all(stack, socket)
+            return
+        if leaves(nic, packet, socket):
+            out.append(packet)
+            if not ready and len(out) < limit:
+                continue
+        else:
+            _route_datagram(stack, put_header(packet), socket, now)
+        ready.append(socket)
+        return
+
+
+def _has_said_all(stack: Stack, sender: Datagrams) -> None:
+    sender.queued = False
+    if sender.closed:
+        stack.socket_table.forget(sender)
+
+
 def _socket_speaks(nic: Interface, sender: Sender, now: int) -> None:
     """One datagram of a socket; one that has no more leaves the ready queue."""
     assert not isinstance(sender, Connection)
@@ -209,16 +238,17 @@ def _socket_speaks(nic: Interface, sender: Sender, now: int) -> None:
         nic.ready.append(sender)
 
 
-def send_datagram(
-    stack: Stack, sender: UdpSocket | EchoSocket | RawSocket | FrameSocket, now: int
-) -> bool:
+def send_datagram(stack: Stack, sender: Datagrams, now: int) -> bool:
     """It goes out by the interface its route names; False: there is none to send."""
     packet = sender.emit(now)
     if packet is None:
-        sender.queued = False
-        if sender.closed:
-            stack.socket_table.forget(sender)
+        _has_said_all(stack, sender)
         return False
+    _route_datagram(stack, packet, sender, now)
+    return True
+
+
+def _route_datagram(stack: Stack, packet: Packet, sender: Datagrams, now: int) -> None:
     nic = None
     if sender.nic is not None and (nic := stack.named(sender.nic)) is None:
         stack.tally.drop(DropReason.NO_ROUTE)  # its interface was removed
@@ -236,7 +266,6 @@ def send_datagram(
         elif packet.info is not None and len(packet.info.dst) != 4:
             protocol = ipv4.PROTO_ICMPV6  # a ping socket speaks both
         send(stack, packet, protocol, now, nic, loops)
-    return True
 
 
 def send(

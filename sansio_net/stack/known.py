@@ -1,11 +1,13 @@
-"""What was found out of peers on the way in, so that it is found out once.
+"""What was found out of peers, so that it is found out once.
 
-A pair of addresses that may speak to us, a flow of datagrams and its socket: nothing
-here decides anything, it only remembers what `ingress.classify` and `SocketTable` said,
-as the table of connections does for TCP. Routes, addresses and bindings change it.
+On the way in a pair of addresses that may speak to us, a flow of datagrams and its
+socket; on the way out the hop of a socket's datagrams to an address, in their `Way`.
+Nothing here decides anything, it only remembers what `ingress.classify`, `SocketTable`
+and `egress.send` said, as the table of connections does for TCP. Routes, addresses and
+bindings change it.
 
-A datagram of a known flow that is in every way as expected goes straight to its socket;
-for all others nothing is said, and `ingress` finds out what is to be said of them.
+A datagram that is in every way as those before it takes one step, in or out; for all
+others nothing is said, and `ingress` or `egress` finds out what is to be said of them.
 """
 
 from __future__ import annotations
@@ -13,11 +15,17 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sansio_net.addresses import is_multicast
 from sansio_net.packet import CSUM_NONE, Datagram, Packet
 from sansio_net.protocols.udp import UdpSocket
+from sansio_net.protocols.udp.ways import Way
+from sansio_net.wire import ipv4
+
+from .hops import DEFAULT_HOP_LIMIT, MIN_MTU6, Hop, find_hop, next_ident
 
 if TYPE_CHECKING:
     from .arrival import Arrival
+    from .interface import Interface
     from .stack import Stack
 
 
@@ -27,6 +35,11 @@ length, checksum."""
 _HEADERS6: Final = Struct("!IHBB36xHH").unpack_from
 """IPv6 and UDP: version and traffic class, payload length, next header, hop limit;
 length, checksum."""
+
+_pack4: Final = Struct("!HHHHBBH8sHHHH").pack
+"""The same two on the way out: version and tos, total length, id, fragment, ttl,
+protocol, checksum, addresses; ports, length, checksum."""
+_pack6: Final = Struct("!IHBB32sHHHH").pack
 
 
 class Flow(NamedTuple):
@@ -146,3 +159,64 @@ class Known:
         format = self._stack.endpoints.format
         source, destination = format(arrival.src, sport), format(arrival.dst, dport)
         self.flows[key] = Flow(socket, source, destination)
+
+
+def leaves(nic: Interface, packet: Packet, socket: UdpSocket) -> bool:
+    """A datagram of `socket` that has no headers yet: put all of them on at once, where
+    others went before it, to a neighbour who is known, and no fragments are needed.
+    False: nothing was done, `egress` finds out what is to be.
+
+    RFC 791 3.1, RFC 8200 3, RFC 768.
+    """
+    way = packet.info
+    assert isinstance(way, Way)
+    hop: Hop | None = way.hop
+    if hop is None or hop.version != nic.stack.routes.version:
+        hop = way.hop = _hop_of(nic.stack, way, socket)
+        if hop is None:
+            return False
+    neighbour = hop.neighbour
+    header = neighbour.header if neighbour is not None else hop.header
+    if header is None or hop.nic is not nic or packet.gso_size:
+        return False
+    length = 8
+    for part in packet.body:
+        length += len(part)
+    # neither sum is ever 0: no address of ours is all zero
+    check = (way.base + length) % 65535 or 65535
+    ttl = way.ttl
+    if len(way.dst) == 4:
+        total = 20 + length
+        if total > hop.mtu:
+            return False
+        ident = next_ident(nic.stack, way.dst, packet, length)
+        first = 0x4500 | way.tos
+        # addresses and protocol are summed up in the pseudo-header
+        n = way.base + first + total + ident + (ttl << 8)
+        ip_check = 0xFFFF ^ (n % 65535 or 65535)
+        ip = first, total, ident, 0, ttl, 17, ip_check, way.ends
+        packet.head = header + _pack4(*ip, way.sport, way.dport, length, check)
+        packet.csum_start = len(header) + 20
+    else:
+        if 40 + length > MIN_MTU6:
+            return False
+        hops = nic.hop_limit if ttl == DEFAULT_HOP_LIMIT else ttl
+        ip6 = 6 << 28 | way.tos << 20 | way.label, length, 17, hops, way.ends
+        packet.head = header + _pack6(*ip6, way.sport, way.dport, length, check)
+        packet.csum_start = len(header) + 40
+    packet.offset = len(header)
+    return True
+
+
+def _hop_of(stack: Stack, way: Way, socket: UdpSocket) -> Hop | None:
+    """The way out that `egress.send` has found and proved, if all goes as usual."""
+    nic = stack.named(socket.nic)
+    if way.options or is_multicast(way.dst) or (nic is None and socket.nic is not None):
+        return None
+    hop = find_hop(stack, way.dst, nic)
+    if hop is None or hop.to_all or not way.src or way.src != hop.proven:
+        return None
+    if len(way.dst) != 4:
+        ports = way.sport << 16 | way.dport
+        way.label = stack.flows.label(hop.flow, ipv4.PROTO_UDP, ports)
+    return hop

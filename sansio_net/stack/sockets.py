@@ -62,10 +62,11 @@ class SocketRouter:
     that a blocked interface holds up no datagram of another one.
     """
 
-    __slots__ = ("_stack", "socket")
+    __slots__ = ("_stack", "routes", "socket")
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self.routes = stack.routes
         self.socket: UdpSocket | EchoSocket | RawSocket | None = None
 
     def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:

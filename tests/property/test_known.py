@@ -1,14 +1,19 @@
-"""The shortcut of known flows decides nothing: without it, all is the same."""
+"""The shortcuts of known flows decide nothing: without them, all is the same."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sansio_net import Capabilities, Medium, Packet
+from sansio_net.errors import SansioNetError
 from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, CSUM_VALID
-from sansio_net.protocols.udp import UdpSocket
-from sansio_net.stack import Interface, Stack
+from sansio_net.protocols.udp import UdpSocket, ways
+from sansio_net.stack import Interface, Stack, StackConfig, egress
 from sansio_net.testing.craft import udp_packet
 from sansio_net.units import SECOND
 from sansio_net.wire.checksum import checksum
@@ -125,3 +130,175 @@ def test_a_packet_of_a_known_flow_is_judged_as_any_other(
     forgets.nic.known.flows.clear()
     forgets.nic.known.pairs.clear()
     assert knows.takes(packet) == forgets.takes(packet)
+
+
+# the way out ------------------------------------------------------------------------
+
+HERE, THERE = "10.0.0.1", "fd00::1"
+ADDRESSES = (
+    *((HERE, 5000), (HERE, 5001), ("10.0.0.9", 7), ("192.0.2.1", 7), ("10.1.0.1", 7)),
+    *((THERE, 5000), ("2001:db8::1", 7), ("fe80::1%eth0", 7), ("fe80::1", 7)),
+    *(("224.0.0.5", 7), ("ff02::5", 7), ("10.0.0.255", 7), ("10.0.0.2", 7)),
+    *(("127.0.0.1", 7), ("203.0.113.1", 0), ("nobody", 7), ("0.0.0.0", 7)),
+)
+"""Neighbours, behind routers, groups, ourselves, and what is none."""
+NEAR, FAR, SIX = ADDRESSES[0], ADDRESSES[4], ADDRESSES[5]
+ALL, ONLY, GOES = ("transmit", 64), ("only", 1), ("address", "10.0.0.2/24")
+
+sizes = st.one_of(st.integers(0, 100), st.integers(1200, 3000))
+address = st.sampled_from(ADDRESSES[:7]) | st.sampled_from(ADDRESSES)
+what_to_do = st.one_of(
+    st.tuples(st.just("send"), address, sizes, st.integers(1, 5)),
+    st.tuples(st.just("send"), address, sizes, st.integers(1, 5)),
+    st.tuples(st.just("to_peer"), sizes),
+    st.tuples(st.just("segments"), address, st.integers(1, 4000)),
+    st.tuples(st.just("special"), address, st.integers(1, 255)),
+    st.tuples(st.just("set"), st.integers(1, 255), st.integers(0, 255)),
+    st.tuples(st.just("transmit"), st.integers(0, 8)),
+    st.tuples(st.just("only"), st.integers(0, 1)),
+    st.tuples(st.just("address"), st.sampled_from(("10.0.0.2/24", "fd00::2/64"))),
+    st.tuples(st.just("mtu"), st.sampled_from((1280, 1400, 1500))),
+    st.tuples(st.just("route"), st.sampled_from(("10.0.0.1", "10.1.0.9"))),
+    st.tuples(st.just("flap")),
+    st.tuples(st.just("close"), st.integers(0, 3)),
+)
+
+
+class Sender:
+    """A host on two links, with neighbours on the first; what can be seen of it."""
+
+    def __init__(self) -> None:
+        self.stack = Stack(StackConfig(), bytes(32))
+        add = self.stack.add_interface
+        self.nics = [
+            add(addresses=["10.0.0.2/24", "169.254.0.5/16", "fd00::2/64"], dad=False),
+            add(addresses=["10.1.0.2/24"]),
+        ]
+        first, second = self.nics
+        first.hop_limit = 50
+        for cache, ip in (
+            *((first.arp, HERE), (first.arp, "10.0.0.9"), (first.ndp, THERE)),
+            (second.arp, "10.1.0.1"),
+        ):
+            assert cache is not None
+            cache.add_static(ip, "02:00:00:00:00:01")
+        self.stack.add_route("default", via=HERE)
+        self.stack.add_route("default", via=THERE)
+        options = self.stack.config.udp
+        options.send_datagrams = 6
+        bind = self.stack.udp_bind
+        self.sockets = [bind(("", 7)), bind(("", 8)), bind(("10.0.0.2", 9))]
+        self.sockets += bind(("", 10), broadcast=True), bind(("169.254.0.5", 11))
+        for group in ("224.0.0.5", "ff02::5"):
+            self.sockets[0].join(group, nic="eth0")
+        self.connected = bind(("", 0), peer=(HERE, 53))
+        self.now = SECOND
+        self.seen: list[object] = []
+
+    def do(self, kind: str, *how: object) -> None:
+        self.attempt(lambda: getattr(self, kind)(*how))
+        self.turn(64 if kind == "flap" else 0)
+
+    def attempt(self, verb: Callable[[], None]) -> None:
+        try:
+            verb()
+        except (SansioNetError, ValueError) as error:
+            self.seen.append(repr(error))
+
+    def turn(self, limit: int, *only: Interface) -> None:
+        self.now += SECOND // 100
+        self.stack.handle_timeout(self.now)
+        self.seen += map(repr, self.stack.events())
+        for nic in only or self.nics if limit else ():
+            for packet in nic.transmit(self.now, limit):
+                self.seen.append((packet.join(), packet.offset, packet.gso_size))
+                self.seen.append((packet.csum, packet.csum_start, packet.csum_offset))
+
+    def send(self, to: tuple[str, int], size: int, n: int) -> None:
+        for socket in self.sockets[:n]:
+            for _ in range(n):
+                self.attempt(lambda socket=socket: socket.send_to(bytes(size), to))
+
+    def to_peer(self, size: int) -> None:
+        for _ in range(3):
+            self.connected.send(bytes(size))
+
+    def segments(self, to: tuple[str, int], size: int) -> None:
+        self.sockets[0].send_to(bytes(size), to, segment_size=1000)
+
+    def special(self, to: tuple[str, int], ttl: int) -> None:
+        self.sockets[0].send_to(b"special", to, ttl=ttl)
+        if ":" not in to[0]:
+            self.sockets[0].send_to(b"special", to, options=bytes((1, 1, 1, 0)))
+        self.sockets[1].send_to(b"special", to, source="10.1.0.2")
+
+    def set(self, ttl: int, tos: int) -> None:
+        self.sockets[0].set(ttl=ttl, tos=tos)
+        self.sockets[1].set(broadcast=bool(tos & 1), multicast_ttl=ttl)
+
+    def transmit(self, limit: int) -> None:
+        self.turn(limit)
+
+    def only(self, which: int) -> None:
+        self.turn(64, self.nics[which])
+
+    def address(self, text: str) -> None:
+        nic = self.nics[0]
+        if any(str(one) == text for one in nic.addresses):
+            nic.remove_address(text)
+        else:
+            nic.add_address(text, probe=False)
+
+    def mtu(self, mtu: int) -> None:
+        self.nics[0].set_mtu(mtu)
+
+    def route(self, via: str) -> None:
+        self.stack.add_route("192.0.2.0/24", via=via)
+
+    def flap(self) -> None:
+        self.nics[0].carrier(False)
+        self.turn(8)
+        self.nics[0].carrier(True)
+
+    def close(self, which: int) -> None:
+        self.sockets[which].close()
+
+
+@contextmanager
+def forgetful() -> Iterator[None]:
+    """Every datagram is looked at as if it were the first."""
+    with (
+        patch.object(ways.Ways, "find", lambda self, address: None),
+        patch.object(egress, "leaves", lambda nic, packet, socket: False),
+    ):
+        yield
+
+
+def seen_of(script: list[tuple[object, ...]]) -> list[object]:
+    sender = Sender()
+    for kind, *how in script:
+        sender.do(str(kind), *how)
+    for _ in range(4):
+        sender.turn(64)
+    return [*sender.seen, sender.stack.counters()]
+
+
+@given(st.lists(what_to_do, max_size=12))
+@example(
+    [step for to in ADDRESSES for step in 2 * [("send", to, 9, 5), ("transmit", 64)]]
+)
+@example([("send", NEAR, 10, 2), ("transmit", 64), ("send", SIX, 9, 3)])
+# the way is known, and then it is none
+@example([*2 * [("send", NEAR, 9, 2), ("transmit", 64)], ("send", NEAR, 9, 1), GOES])
+# the socket waited in another interface's queue when the second was first sent
+@example([("send", NEAR, 9, 1), ("send", FAR, 9, 1), ALL, ("send", FAR, 9, 1), ONLY])
+# several in one that would fit a packet
+@example([*2 * [("send", NEAR, 9, 1), ALL], ("segments", NEAR, 1400), ALL])
+@example([*2 * [("special", NEAR, 9), ALL]])
+def test_a_datagram_leaves_as_if_it_were_the_first(
+    script: list[tuple[object, ...]],
+) -> None:
+    known = seen_of(script)
+    with forgetful():
+        first = seen_of(script)
+    assert known == first

@@ -22,6 +22,12 @@ US, PEER = bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])
 
 
 class Routes:
+    version = 0
+
+    @property
+    def routes(self) -> Routes:
+        return self
+
     def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
         return source or US
 

@@ -462,6 +462,12 @@ def test_tracing() -> None:
 
 
 class Routes:
+    version = 0
+
+    @property
+    def routes(self) -> Routes:
+        return self
+
     def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
         if destination[0] == 192:
             raise Unreachable()

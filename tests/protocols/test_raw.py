@@ -49,6 +49,12 @@ MTU = 1500
 class Routes:
     """What a Stack with one interface says."""
 
+    version = 0
+
+    @property
+    def routes(self) -> Routes:
+        return self
+
     def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
         if destination[0] == 192:
             raise Unreachable(code=errno.ENETUNREACH)

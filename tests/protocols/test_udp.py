@@ -45,6 +45,12 @@ BROADCASTS = (pack_ip("10.0.0.255"), pack_ip("255.255.255.255"))
 class Routes:
     """What a Stack with one interface says."""
 
+    version = 0
+
+    @property
+    def routes(self) -> Routes:
+        return self
+
     def source_for(self, destination: bytes, source: bytes, nic: str | None) -> bytes:
         if destination[0] == 192:
             raise Unreachable(code=errno.ENETUNREACH)
@@ -587,3 +593,17 @@ def test_tracing_says_what_left_and_what_was_dropped() -> None:
     sock.send_to(b"x", ("10.0.0.2", 9))
     emitted(sock)
     assert sock.trace == [(5, "udp-queue-full", 0), (7, "udp-sent", 0, PEER, 9)]
+
+
+def test_ways_that_are_remembered_are_bounded() -> None:
+    counters = Counters()
+    sock = bound(counters=counters, options=UdpOptions(ways=2), ready=[])
+    for n in (1, 2, 3, 1):
+        sock.send_to(bytes((n,)), (f"10.0.0.{n}", 7))
+        packet = sock.emit(0)
+        assert sock.emit(0) is None
+        sock.queued = False
+        assert packet is not None
+        assert packet.info is not None
+        assert packet.info.dst == bytes((10, 0, 0, n))
+    assert counters.as_dict() == {"udp.ways_flushed": 1}

@@ -20,6 +20,7 @@ class UdpOptions:
     """Bounds count payload and `OVERHEAD`; Linux's default is 208 KiB either way.
 
     multicast_ttl: TTL of datagrams to a group (RFC 1112 6.1). gro: `UdpSocket.set`.
+    ways: addresses for which it is remembered how datagrams leave.
     """
 
     receive_bytes: int = 208 * KIB
@@ -31,6 +32,7 @@ class UdpOptions:
     multicast_ttl: int = 1
     tos: int = 0
     gro: bool = False
+    ways: int = 1024
 
 
 @dataclass(slots=True)

@@ -17,13 +17,10 @@ from sansio_net.addresses import (
     Endpoints,
     IpAddress,
     SocketAddress,
-    is_multicast,
     is_unspecified,
 )
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import (
-    AddressNotAvailableError,
-    BroadcastError,
     ConnectionFailed,
     LimitError,
     MessageTooLongError,
@@ -31,13 +28,13 @@ from sansio_net.errors import (
     StateError,
 )
 from sansio_net.machine import Router, Sink
-from sansio_net.packet import Datagram, Packet, PacketInfo
+from sansio_net.packet import CSUM_PARTIAL, Chunk, Datagram, Packet
 from sansio_net.trace import Trace
 from sansio_net.wire.ipv4 import PROTO_UDP
 from sansio_net.wire.ipv4_options import check_options
-from sansio_net.wire.udp import HEADER_SIZE
+from sansio_net.wire.udp import CHECKSUM_OFFSET, HEADER_SIZE
 
-from .build import MAX_PAYLOAD, check_octet, cut_size, cuts, datagram, kept
+from .build import check_octet, cut_size, cuts, kept
 from .config import (
     OVERHEAD,
     SocketSpaceFreed,
@@ -48,7 +45,7 @@ from .config import (
 )
 from .failures import Endpoint, Failure, Failures
 from .groups import Groups
-from .origin import origin
+from .ways import Way, Ways, find_way, put_header
 
 _RECEIVED: Final = 1
 _FAILED: Final = 2
@@ -77,6 +74,7 @@ class UdpSocket:
         "_send_bytes",
         "_sending",
         "_space_wanted",
+        "_ways",
         "armed",
         "broadcast",
         "closed",
@@ -150,6 +148,7 @@ class UdpSocket:
         self._sending: deque[Packet] = deque()
         self._send_bytes = 0
         self._space_wanted = False
+        self._ways = Ways(router.routes, options.ways, self._counters)
         self.queued = False
         self.ready = ready
         self.notified = notified
@@ -203,6 +202,11 @@ class UdpSocket:
         Raises StateError, LimitError (then SocketSpaceFreed follows), Unreachable,
         AddressNotAvailableError, BroadcastError, MessageTooLongError, ValueError.
         """
+        payload = data if isinstance(data, bytes) else kept(data)
+        is_plain = source is None and ttl is None and tos is None and not options
+        if is_plain and (way := self._ways.find(address)) is not None:
+            self._send(payload, way, segment_size)
+            return
         destination, port = self._endpoints.pack(address, self.nic)
         if is_unspecified(destination) or not port:
             raise ValueError(f"not a destination: {address!r}")
@@ -210,7 +214,12 @@ class UdpSocket:
             if len(destination) != 4:
                 raise ValueError("IPv6 has no such options")
             options = check_options(options)
-        self._send(data, destination, port, source, ttl, tos, options, segment_size)
+        self._check(self._n_accepted)
+        to = self._router, self._endpoints, destination, port, len(payload)
+        way = find_way(self, *to, source, ttl, tos, options)
+        if is_plain:
+            self._ways.remember(address, way)
+        self._send(payload, way, segment_size)
 
     def send(
         self, data: bytes | bytearray | memoryview, *, segment_size: int = 0
@@ -220,15 +229,21 @@ class UdpSocket:
         """
         if self.raddr is None or self.rport is None:
             raise NotConnectedError()
-        self._send(data, self.raddr, self.rport, None, None, None, b"", segment_size)
+        payload = data if isinstance(data, bytes) else kept(data)
+        way = self._ways.find(None)
+        if way is None:
+            to = self._router, self._endpoints, self.raddr, self.rport
+            self._check(self._n_accepted)
+            way = find_way(self, *to, len(payload))
+            self._ways.remember(None, way)
+        self._send(payload, way, segment_size)
 
     def receive(self) -> Datagram | None:
         """The next datagram, or None. Raises the pending error of a connected socket
         once, and StateError when closed.
         """
         if self.closed or self._failures.raises:
-            self._check_open()
-            self._raise_pending(self._n_taken)
+            self._check(self._n_taken)
         if not self._queue:
             return None
         datagram = self._queue.popleft()
@@ -254,6 +269,7 @@ class UdpSocket:
         check_octet("ttl", ttl, 1)
         check_octet("multicast_ttl", multicast_ttl, 0)
         check_octet("tos", tos, 0)
+        self._ways.clear()  # they were found by what was said before
         self.broadcast = self.broadcast if broadcast is None else broadcast
         self.ttl = self.ttl if ttl is None else ttl
         self.tos = self.tos if tos is None else tos
@@ -379,17 +395,21 @@ class UdpSocket:
 
     def emit(self, now: int) -> Packet | None:
         """The next datagram, at its UDP header."""
+        packet = self.take(now)
+        return put_header(packet) if packet is not None else None
+
+    def take(self, now: int) -> Packet | None:
+        """The same without its header, for who makes all of them at once."""
         if not self._sending:
             return None
         packet = self._sending.popleft()
-        self._send_bytes -= len(packet.head) + OVERHEAD
-        for part in packet.body:
-            self._send_bytes -= len(part)
+        size = HEADER_SIZE + sum(map(len, packet.body))
+        self._send_bytes -= size + OVERHEAD
         if self._space_wanted and self._has_space():
             self._space_wanted = False
             self._notify(_SPACE)
         if self.trace is not None and packet.info is not None:
-            self.trace.append((now, "udp-sent", self.id, packet.info.dst, len(packet)))
+            self.trace.append((now, "udp-sent", self.id, packet.info.dst, size))
         return packet
 
     def drain(self, out: Sink[UdpEvent]) -> None:
@@ -424,49 +444,28 @@ class UdpSocket:
 
     # -- helpers
 
-    def _send(
-        self,
-        data: bytes | bytearray | memoryview,
-        destination: bytes,
-        port: int,
-        asked: SocketAddress | IpAddress | None,
-        ttl: int | None,
-        tos: int | None,
-        ip_options: bytes = b"",
-        segment_size: int = 0,
-    ) -> None:
+    def _send(self, payload: Chunk, way: Way, segment_size: int) -> None:
         if self.closed or self._failures.raises:
-            self._check_open()
-            self._raise_pending(self._n_accepted)
-        if ttl is not None or tos is not None:
-            check_octet("ttl", ttl, 1)
-            check_octet("tos", tos, 0)
-        payload = data if isinstance(data, bytes) else kept(data)
-        if len(payload) + len(ip_options) > MAX_PAYLOAD[len(destination)]:
+            self._check(self._n_accepted)
+        size = len(payload)
+        if size > way.limit:
             raise MessageTooLongError()
-        source, sport = origin(self, self._endpoints, asked)
-        if source and (len(source) == 4) is not (len(destination) == 4):
-            raise AddressNotAvailableError()
-        if not self.broadcast and self._router.is_broadcast(destination, self.nic):
-            raise BroadcastError()
-        source = self._router.source_for(destination, source, self.nic)
         if segment_size:
-            mtu = self._router.path_mtu(destination, self.nic) - len(ip_options)
-            segment_size = cut_size(segment_size, len(payload), destination, mtu)
-        size = len(payload) + HEADER_SIZE + OVERHEAD
-        options = self._options
-        if len(self._sending) >= options.send_datagrams or (
-            self._sending and self._send_bytes + size > options.send_bytes
+            mtu = self._router.path_mtu(way.dst, self.nic) - len(way.options)
+            segment_size = cut_size(segment_size, size, way.dst, mtu)
+        size += HEADER_SIZE + OVERHEAD
+        sending, options = self._sending, self._options
+        if len(sending) >= options.send_datagrams or (
+            sending and self._send_bytes + size > options.send_bytes
         ):
             self._space_wanted = True
             raise LimitError("the socket's send queue is full")
-        if ttl is None:
-            ttl = self.multicast_ttl if is_multicast(destination) else self.ttl
-        tos = self.tos if tos is None else tos
-        info = PacketInfo(source, destination, tos, ttl, None, None, ip_options)
-        self._sending.append(datagram(sport, port, payload, info, segment_size))
+        body = (payload,) if len(payload) else ()
+        kind = segment_size, CSUM_PARTIAL, 0, CHECKSUM_OFFSET
+        sending.append(Packet(b"", body, 0, *kind, way))
         self._send_bytes += size
         if not self.queued:
+            self.ready = way.ready
             self._wake()
 
     def _has_space(self) -> bool:
@@ -477,8 +476,9 @@ class UdpSocket:
             and self._send_bytes * 3 <= options.send_bytes * 2
         )
 
-    def _raise_pending(self, before: int) -> None:
-        """Raise the first hard error that arrived before datagram number `before`."""
+    def _check(self, before: int) -> None:
+        """Raise the first hard error before datagram `before`; StateError if closed."""
+        self._check_open()
         error = self._failures.take_hard(before)
         if error is not None:
             raise error
