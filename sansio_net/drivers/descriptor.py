@@ -16,7 +16,7 @@ from typing import Final
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import DeviceGone, WireError
 from sansio_net.machine import ASAP, earliest
-from sansio_net.packet import Chunk, Packet
+from sansio_net.packet import CSUM_PARTIAL, Chunk, Packet
 from sansio_net.units import MILLISECOND, SECOND
 from sansio_net.wire.segment import flatten
 from sansio_net.wire.vnet import build_vnet, parse_vnet
@@ -36,6 +36,9 @@ JOIN_BELOW: Final = 2048
 
 QUEUE_FRAMES: Final = 512
 """Frames kept while the kernel takes none."""
+
+HEADERS: Final = 64
+"""Different virtio headers that are remembered."""
 
 RETRY_DELAY: Final = MILLISECOND
 RETRIES: Final = 100
@@ -79,10 +82,10 @@ def keep_buffers_warm() -> None:
 
 
 class Input:
-    """How many frames to read before asking whether there are more.
+    """How many frames to read before what has come is dealt with.
 
-    One at first, doubled while reads succeed: a request's answer leaves before the
-    read that finds nothing.
+    One at first, doubled while reads succeed, halved by one that finds nothing: a
+    request's answer leaves before that read, and many that come together stay together.
     """
 
     __slots__ = ("expected", "more")
@@ -96,9 +99,9 @@ class Input:
         self.expected = min(self.expected * 2, BATCH_FRAMES)
         self.more = True
 
-    def ran_dry(self) -> None:
-        """A read found nothing."""
-        self.expected = 1
+    def ran_dry(self, n: int = 0) -> None:
+        """A read found nothing, after `n` frames."""
+        self.expected = max(1, n, self.expected // 2)
         self.more = False
 
 
@@ -114,6 +117,7 @@ class Output:
         "_ask_at",
         "_carries",
         "_changed",
+        "_headers",
         "_queue",
         "_retries",
         "_retry_at",
@@ -146,6 +150,8 @@ class Output:
         self._retry_at: int | None = None
         self._retries = 0  # of the frame in front
         self._queue: deque[list[Chunk]] = deque()
+        # virtio headers by what they say: those of one protocol are all alike
+        self._headers: dict[tuple[int, int, int], bytes] = {}
 
     def room(self) -> int:
         return BATCH_FRAMES if self.up and not self._queue else 0
@@ -162,15 +168,55 @@ class Output:
 
     def send(self, packets: Sequence[Packet], now: int) -> None:
         for packet in packets:
-            for parts in self._frames(packet):
-                if not self.up:
-                    self.counters.drop(DropReason.LINK_DOWN)
-                elif len(self._queue) >= QUEUE_FRAMES:
-                    self.counters.drop(DropReason.DEVICE_QUEUE_FULL)
-                else:
-                    self._queue.append(parts)
-                    if self._retry_at is None:
-                        self._flush(now)
+            body = packet.body
+            if (
+                packet.gso_size
+                or self._queue
+                or not self.up
+                or (body and (len(body) > 1 or len(body[0]) >= JOIN_BELOW))
+            ):
+                self._send_in_turn(packet, now)
+                continue
+            try:
+                data = self._in_one_piece(packet)
+            except WireError:
+                self.counters.drop(DropReason.DEVICE_METADATA)
+                continue
+            try:
+                os.write(self.fd, data)
+            except OSError as error:
+                self._queue.append([data])
+                if self._is_refused(error, now):
+                    self._flush(now)
+
+    def _in_one_piece(self, packet: Packet) -> bytes:
+        """The only frame of a packet. Raises WireError."""
+        if packet.csum == CSUM_PARTIAL and not self.offload:
+            (frame,) = flatten(packet)
+            return bytes(self.vnet_size) + frame if self.vnet_size else frame
+        if not self.vnet_size:
+            return packet.join()
+        key = packet.csum, packet.csum_start, packet.csum_offset
+        header = self._headers.get(key)
+        if header is None:
+            if len(self._headers) >= HEADERS:
+                self._headers.clear()
+            header = bytes(self.vnet_size)
+            if self.offload:
+                header = build_vnet(packet, self.vnet_size)
+            self._headers[key] = header
+        return b"".join((header, packet.head, *packet.body))
+
+    def _send_in_turn(self, packet: Packet, now: int) -> None:
+        for parts in self._frames(packet):
+            if not self.up:
+                self.counters.drop(DropReason.LINK_DOWN)
+            elif len(self._queue) >= QUEUE_FRAMES:
+                self.counters.drop(DropReason.DEVICE_QUEUE_FULL)
+            else:
+                self._queue.append(parts)
+                if self._retry_at is None:
+                    self._flush(now)
 
     def handle_timeout(self, now: int) -> None:
         """Try again what the kernel did not take, and ask for a lost carrier."""

@@ -178,7 +178,7 @@ class RawSocketDevice:
             try:
                 data, ancillary, _, _ = read(READ_SIZE, _ANCILLARY_SIZE)
             except BlockingIOError:
-                source.ran_dry()
+                source.ran_dry(len(packets))
                 return packets
             except OSError as error:
                 source.ran_dry()

@@ -194,7 +194,7 @@ class TapDevice:
             try:
                 frame = os.read(fd, READ_SIZE)
             except BlockingIOError:
-                source.ran_dry()
+                source.ran_dry(len(packets))
                 return packets
             except OSError as error:
                 source.ran_dry()

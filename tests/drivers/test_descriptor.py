@@ -11,6 +11,8 @@ from sansio_net.counters import DropReason
 from sansio_net.drivers.descriptor import (
     BATCH_FRAMES,
     CARRIER_DELAY,
+    HEADERS,
+    JOIN_BELOW,
     QUEUE_FRAMES,
     RETRIES,
     RETRY_DELAY,
@@ -18,9 +20,10 @@ from sansio_net.drivers.descriptor import (
     Output,
 )
 from sansio_net.errors import DeviceGone
-from sansio_net.packet import CSUM_PARTIAL, Packet, PacketInfo
+from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, CSUM_VALID, Packet, PacketInfo
 from sansio_net.protocols.udp.build import datagram
 from sansio_net.wire.ip import ip_wrap
+from sansio_net.wire.vnet import build_vnet
 
 FRAME = Packet(b"frame")
 
@@ -250,7 +253,14 @@ def test_reads_double_while_frames_come() -> None:
     assert expected == [1, 2, 4, 8, 16, 32, 64, 64]
     assert source.more
     source.ran_dry()
-    assert (source.expected, source.more) == (1, False)
+    assert (source.expected, source.more) == (32, False)
+    source.ran_dry(9)
+    assert source.expected == 16
+    source.ran_dry(9)  # as many may come together again
+    assert source.expected == 9
+    for _ in range(4):
+        source.ran_dry()
+    assert source.expected == 1
 
 
 def test_a_kernel_that_cannot_cut_datagrams_gets_them_cut(
@@ -269,3 +279,45 @@ def test_a_kernel_that_cannot_cut_datagrams_gets_them_cut(
     assert frame[10:] == b"frame"
     # the second of them was refused as well, and that is that
     assert cable.output.counters.as_dict() == {"drop.device_refused": 1}
+
+
+def test_every_frame_has_the_virtio_header_that_is_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cable = Cable(monkeypatch, vnet_size=10, offload=True)
+    packets = [
+        Packet(bytes(14 + at), (b"body" * 3,), 14, 0, csum, start, offset)
+        for at in range(HEADERS + 8)
+        for csum, start, offset in (
+            (CSUM_PARTIAL, at, 6),
+            (CSUM_PARTIAL, at, 16),
+            (CSUM_VALID, at, 6),
+            (CSUM_NONE, at, 6),
+        )
+    ]
+    for packet in (*packets, *packets):
+        cable.output.send([packet], 0)
+        assert cable.arrived() == [build_vnet(packet, 10) + packet.join()]
+        assert len(cable.output._headers) <= HEADERS
+
+
+def test_small_frames_are_one_write_and_large_ones_are_not_joined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cable = Cable(monkeypatch)
+    written: list[object] = []
+    for name in ("write", "writev"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os,
+            name,
+            lambda fd, data, name=name, real=real: (
+                written.append(name),
+                real(fd, data),
+            ),
+        )
+    large, parts = bytes(JOIN_BELOW), (b"two", b"parts")
+    for body in ((), (b"small",), (large,), parts):
+        cable.output.send([Packet(b"head", body)], 0)
+    assert written == ["write", "write", "writev", "write"]
+    assert cable.arrived() == [b"head", b"headsmall", b"head" + large, b"headtwoparts"]
