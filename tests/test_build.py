@@ -10,7 +10,7 @@ from types import FunctionType
 
 import pytest
 
-import hatch_build
+import compiling
 import sansio_net
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ def source(module: str) -> str:
 
 def test_a_checkout_is_not_compiled() -> None:
     assert sansio_net.compiled is False
-    assert hatch_build.WANTED is False
+    assert compiling.WANTED is False
 
 
 def test_the_list_is_in_order() -> None:
@@ -34,7 +34,7 @@ def test_the_list_is_in_order() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_lines_stay_where_they_are(module: str) -> None:
-    before, after = source(module), hatch_build.adapted(source(module))
+    before, after = source(module), compiling.adapted(source(module))
     ast.parse(after)
     changed = [
         (old, new)
@@ -42,13 +42,13 @@ def test_lines_stay_where_they_are(module: str) -> None:
         if old != new
     ]
     for old, new in changed:
-        assert old in ("", hatch_build.FUTURE) or hatch_build.TAKEN.match(old), new
+        assert old in ("", compiling.FUTURE) or compiling.TAKEN.match(old), new
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_no_class_takes_a_function_that_would_not_bind(module: str) -> None:
     """What a class body assigns is no function, in the form that mypyc gets."""
-    tree = ast.parse(hatch_build.adapted(source(module)))
+    tree = ast.parse(compiling.adapted(source(module)))
     there = importlib.import_module(f"sansio_net.{module.replace('/', '.')}")
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
@@ -80,9 +80,9 @@ class Part:
 class Plain:
     two = 2
 '''
-    lines = hatch_build.adapted(text).split("\n")
-    assert lines[2].startswith(hatch_build.FUTURE)
-    assert lines[6:8] == [hatch_build.MARK, "class Part:"]
+    lines = compiling.adapted(text).split("\n")
+    assert lines[2].startswith(compiling.FUTURE)
+    assert lines[6:8] == [compiling.MARK, "class Part:"]
     assert lines[12:14] == [
         "    def finish(self, *args: Any) -> Any: return life.finish(self, *args)",
         "    def __getstate__(self, *args: Any) -> Any:"
