@@ -132,18 +132,18 @@ def datagrams_arrive(
         # not these datagrams are to be cut, but what is within them: a tunnel's
         arrival.drop(DropReason.DEVICE_METADATA)
         return
-    whole = packet.head[at + udp.HEADER_SIZE : arrival.end]
-    step, size = packet.gso_size, len(whole)
+    frame, top, end = packet.head, at + udp.HEADER_SIZE, arrival.end
+    step, size = packet.gso_size, end - top
     name, options = arrival.nic.name, arrival.options
     rest = arrival.ttl, arrival.tos, name, now, options, dport
     for one in wanted:
         if one.gro and size > step:
-            one.datagram_arrives(whole, src, sport, dst, *rest, step)
+            one.datagram_arrives(frame[top:end], src, sport, dst, *rest, step)
     single = [one for one in wanted if not one.gro or size <= step]
     if wanted and not single:
         return
-    for start in range(0, max(size, 1), step):
-        data = whole[start : start + step]
+    for start in range(top, max(end, top + 1), step):
+        data = frame[start : min(start + step, end)]
         for one in single:
             one.datagram_arrives(data, src, sport, dst, *rest)
         if not wanted:

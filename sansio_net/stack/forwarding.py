@@ -31,6 +31,7 @@ from sansio_net.wire.ipv6_extensions import (
     ParameterProblem,
     check_hop_by_hop,
 )
+from sansio_net.wire.segment import cut, flatten
 
 from . import advice, egress, faults, offload, options4
 from .arrival import Arrival
@@ -184,11 +185,12 @@ def _passed(arrival: Arrival) -> Packet:
         old = arrival.ttl << 8 | frame[start + 9]
         check = int.from_bytes(frame[start + 10 : start + 12], "big")
         changed = (old - 0x100) << 16 | update(check, old, old - 0x100)
-        data = frame[start : start + 8] + changed.to_bytes(4, "big")
-        data += frame[start + 12 : end]
+        top = frame[start : start + 8] + changed.to_bytes(4, "big")
     else:
-        data = frame[start : start + 7] + bytes((arrival.ttl - 1,))
-        data += frame[start + 8 : end]
+        top = frame[start : start + 7] + bytes((arrival.ttl - 1,))
+    if packet.csum and (passed := offload.parted(packet, top, start, end)) is not None:
+        return passed
+    data = top + frame[start + len(top) : end]
     if not packet.csum and not packet.gso_size:
         return Packet(data)
     passed = offload.replaced(packet, data)
@@ -198,7 +200,7 @@ def _passed(arrival: Arrival) -> Packet:
 
 def _fitting(arrival: Arrival, hop: Hop, packet: Packet, now: int) -> list[Packet]:
     """The packet as the next link carries it: whole, cut, in fragments, or not."""
-    size, n = len(packet.head), 1
+    size, n = len(packet), 1
     if packet.csum != CSUM_NONE or packet.gso_size:
         try:
             offload.settle(packet)
@@ -212,14 +214,14 @@ def _fitting(arrival: Arrival, hop: Hop, packet: Packet, now: int) -> list[Packe
         arrival.drop(DropReason.OUTPUT_QUEUE_FULL)  # it never could get through
         return []
     if size > hop.mtu:
-        pieces = _too_big(arrival, hop, packet, n, now)
+        pieces = _too_big(arrival, hop, packet.joined(), n, now)
         if not pieces:
             return []
     elif packet.gso_size and not offload.takes(
         hop.nic, len(packet), packet.csum_offset
     ):
         try:
-            pieces = offload.cut(packet)
+            pieces = cut(packet)
         except WireError:
             arrival.drop(DropReason.DEVICE_METADATA)
             return []
@@ -247,7 +249,7 @@ def _too_big(
         arrival.drop(DropReason.FRAGMENT_MALFORMED)  # a ping of death
         return []
     try:
-        pieces = offload.cut(packet)  # checksums cannot wait for fragments
+        pieces = flatten(packet)  # checksums cannot wait for fragments
     except WireError:
         arrival.drop(DropReason.DEVICE_METADATA)
         return []
@@ -256,9 +258,9 @@ def _too_big(
         Packet(one)
         for piece in pieces
         for one in (
-            fragment(piece.head[:top], piece.head[top:], hop.mtu)
-            if len(piece.head) > hop.mtu
-            else (piece.head,)
+            fragment(piece[:top], piece[top:], hop.mtu)
+            if len(piece) > hop.mtu
+            else (piece,)
         )
     ]
 

@@ -367,7 +367,7 @@ def checksum_wrong(arrival: Arrival, at: int, protocol: int) -> bool:
         data = frame[at - 2 * size : end]
     else:
         data = arrival.src[:size] + arrival.dst[:size] + frame[at:end]
-    n = int.from_bytes(data, "big")
+    n = int.from_bytes(data, "big") % 0xFFFF
     if length & 1:
         n <<= 8
     return (n + protocol + length) % 0xFFFF != 0

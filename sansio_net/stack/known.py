@@ -95,7 +95,7 @@ class Known:
         ):
             return False
         if check and packet.csum == CSUM_NONE:
-            n = int.from_bytes(frame[at + 12 : end], "big")
+            n = int.from_bytes(frame[at + 12 : end], "big") % 0xFFFF
             if ((n << 8 if length & 1 else n) + 17 + length) % 0xFFFF:
                 return False
         data = frame[at + 28 : end]
@@ -124,7 +124,7 @@ class Known:
         ):
             return False
         if packet.csum == CSUM_NONE:
-            n = int.from_bytes(frame[at + 8 : end], "big")
+            n = int.from_bytes(frame[at + 8 : end], "big") % 0xFFFF
             if ((n << 8 if length & 1 else n) + 17 + length) % 0xFFFF:
                 return False
         data, tos = frame[at + 48 : end], first >> 20 & 0xFF

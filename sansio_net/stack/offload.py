@@ -1,7 +1,7 @@
 """Super-segments, and checksums put off: what devices take, what is cut here.
 
-A packet that is passed on lies at its IP header (`offset` 0), all head; one of a
-socket's of ours at its UDP header.
+A packet that is passed on lies at its IP header (`offset` 0), all head, or with all of
+its headers in it (`parted`); one of a socket's of ours at its UDP header.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from sansio_net.wire.ipv6_extensions import EXTENSIONS, FRAGMENT, ROUTING
 from sansio_net.wire.segment import flatten
 
 from .hops import path_mtu
+
+_LONGEST_HEADER: Final = 60
+"""Of TCP (RFC 9293 3.1)."""
+_WORTH_IT: Final = 2048
 
 if TYPE_CHECKING:
     from .arrival import Arrival
@@ -80,23 +84,33 @@ def cuts(packet: Packet) -> tuple[int, int]:
 
     DESIGN: that size is what counts against an MTU. Raises a WireError.
     """
-    data, start = packet.head, packet.csum_start
+    data, start, size = packet.head, packet.csum_start, len(packet)
     if packet.csum_offset == udp.CHECKSUM_OFFSET:
         top = start + udp.HEADER_SIZE
     elif len(data) >= start + tcp.HEADER_SIZE:
         top = start + (data[start + 12] >> 4) * 4
     else:
-        top = len(data) + 1
-    if top > len(data):
+        top = size + 1
+    if top > size:
         raise MalformedError("the headers of a super-segment are cut short")
-    payload = len(data) - top
+    payload = size - top
     n = max(1, -(-payload // packet.gso_size))
     return top + min(payload, packet.gso_size), n
 
 
-def cut(packet: Packet) -> list[Packet]:
-    """A super-segment as the packets it stands for. Raises a WireError."""
-    return [Packet(piece) for piece in flatten(packet)]
+def parted(packet: Packet, top: bytes, start: int, end: int) -> Packet | None:
+    """The packet at its IP header, which begins with `top` instead; what lies behind
+    its headers is not copied. start, end: of it in `packet.head`. None: not worth it.
+    """
+    headers = packet.csum_start - start + _LONGEST_HEADER
+    if packet.csum != CSUM_PARTIAL or end - start < 2 * headers + _WORTH_IT:
+        return None
+    frame = packet.head
+    head = top + frame[start + len(top) : start + headers]
+    made = replaced(packet, head)
+    made.body = (memoryview(frame)[start + headers : end],)
+    made.csum_start -= start
+    return made
 
 
 def takes(nic: Interface, size: int, csum_offset: int) -> bool:

@@ -16,10 +16,11 @@ def ones_sum(data: Chunk, initial: int = 0) -> int:
     carries are folded by hand.
     """
     n = int.from_bytes(data, "big")
+    # reduced first: what is added and shifted is small then
+    rest = n % 65535
     if len(data) & 1:
-        n <<= 8
-    n += initial
-    return n % 65535 or (65535 if n else 0)
+        rest <<= 8
+    return (rest + initial) % 65535 or (65535 if n or initial else 0)
 
 
 def checksum(data: Chunk, initial: int = 0) -> int:
@@ -29,10 +30,10 @@ def checksum(data: Chunk, initial: int = 0) -> int:
     """
     # `ones_sum`, without the call
     n = int.from_bytes(data, "big")
+    rest = n % 65535
     if len(data) & 1:
-        n <<= 8
-    n += initial
-    return 0xFFFF ^ (n % 65535 or (65535 if n else 0))
+        rest <<= 8
+    return 0xFFFF ^ ((rest + initial) % 65535 or (65535 if n or initial else 0))
 
 
 def add(a: int, b: int) -> int:

@@ -48,10 +48,16 @@ from .records import (
 
 def build_block(kind: int, body: bytes, *, byte_order: str = "little") -> bytes:
     """Any block: type, length, body padded to a whole word, length again."""
-    body = _pad(body)
-    size = 12 + len(body)
+    return _block(kind, (body,), byte_order)
+
+
+def _block(kind: int, parts: Sequence[bytes], byte_order: str) -> bytes:
+    length = sum(map(len, parts))
+    filling = bytes(padded(length) - length)
+    size = 12 + padded(length)
     order = ORDERS[byte_order]
-    return pack(order + "II", kind, size) + body + pack(order + "I", size)
+    ends = pack(order + "II", kind, size), pack(order + "I", size)
+    return b"".join((ends[0], *parts, filling, ends[1]))
 
 
 def build_options(options: Sequence[Option], *, byte_order: str = "little") -> bytes:
@@ -141,8 +147,9 @@ def build_packet(
     head = pack(
         order + "IIIII", interface, ticks >> 32, ticks & 0xFFFFFFFF, size, original
     )
-    body = head + _pad(data) + build_options(found, byte_order=byte_order)
-    return build_block(PACKET, body, byte_order=byte_order)
+    filling = bytes(padded(size) - size)
+    end = build_options(found, byte_order=byte_order)
+    return _block(PACKET, (head, data, filling, end), byte_order)
 
 
 def build_simple_packet(

@@ -1,4 +1,5 @@
-"""`flatten`: what the wire carries of a packet whose checksum or cutting was put off.
+"""`flatten`: what the wire carries of a packet whose checksum or cutting was put off;
+`cut`: the cutting alone.
 
 RFC 9293 3.1, RFC 768, RFC 1071; the cutting is that of a device with TSO and USO.
 """
@@ -9,7 +10,7 @@ from struct import Struct
 from typing import Final
 
 from sansio_net.errors import MalformedError, TruncatedError
-from sansio_net.packet import CSUM_PARTIAL, Packet
+from sansio_net.packet import CSUM_PARTIAL, Chunk, Packet
 
 from . import ipv4, ipv6, tcp, udp
 from .checksum import ones_sum, pseudo_base
@@ -29,24 +30,33 @@ def flatten(packet: Packet) -> list[bytes]:
     where its metadata says. Other packets come back as they are, in one piece.
     """
     if packet.gso_size:
-        return _cut(packet)
-    data = packet.join()
+        return [_summed(one) for one in cut(packet)]
+    return [_summed(packet)]
+
+
+def _summed(packet: Packet) -> bytes:
+    """One frame, its checksum complete: the field holds the pseudo-header's sum.
+
+    Two copies: what is summed lies in one piece (`int.from_bytes` makes one of views as
+    well, and sums of parts cost more than they save), and so does the frame.
+    """
+    head, body = packet.head, packet.body
     if packet.csum != CSUM_PARTIAL:
-        return [data]
+        return b"".join((head, *body)) if body else head
     start = packet.csum_start
     place = start + packet.csum_offset
-    if place + 2 > len(data):
-        raise TruncatedError("the checksum field lies beyond the packet")
-    check = _completed(data[start:], packet.csum_offset, 0)
-    return [data[:place] + _WORD.pack(check) + data[place + 2 :]]
-
-
-def _completed(data: bytes, csum_offset: int, initial: int) -> int:
-    """The checksum field over `data`, whose field holds the pseudo-header's sum."""
-    check = 0xFFFF ^ ones_sum(data, initial)
-    if not check and csum_offset == udp.CHECKSUM_OFFSET:
-        return 0xFFFF  # RFC 768: 0 would say that there is no checksum
-    return check
+    if place + 2 > len(head):
+        head, body = packet.join(), ()
+        if place + 2 > len(head):
+            raise TruncatedError("the checksum field lies beyond the packet")
+    data = head[start:]
+    if body:
+        data = b"".join((data, *body))
+    check = 0xFFFF ^ ones_sum(data)
+    if not check and packet.csum_offset == udp.CHECKSUM_OFFSET:
+        check = 0xFFFF  # RFC 768: 0 would say that there is no checksum
+    front = head[:place] + check.to_bytes(2, "big")
+    return b"".join((front, head[place + 2 :], *body))
 
 
 def network_start(packet: Packet) -> int:
@@ -70,7 +80,11 @@ def network_start(packet: Packet) -> int:
     return 0
 
 
-def _cut(packet: Packet) -> list[bytes]:
+def cut(packet: Packet) -> list[Packet]:
+    """The packets that a super-segment stands for, as a device would cut it.
+
+    Their payload are views of its payload, their checksums put off. Raises a WireError.
+    """
     data = packet.join()
     network = network_start(packet)
     if len(data) < network + ipv4.HEADER_SIZE:
@@ -97,18 +111,21 @@ def _cut(packet: Packet) -> list[bytes]:
         raise MalformedError("the IP length ends within the headers")
     step = packet.gso_size
     count = max(1, -(-(end - start) // step))
-    frames = []
+    view = memoryview(data)
+    cuts = []
     for index in range(count):
         at = start + index * step
-        payload = data[at : min(at + step, end)]
+        payload = view[at : min(at + step, end)]
         frame = bytearray(head)
         _renumber_ip(frame, network, index, len(head) - network + len(payload), v4)
         if protocol == ipv4.PROTO_TCP:
             _renumber_tcp(frame, transport, index, step, index == count - 1)
         else:
             _WORD.pack_into(frame, transport + 4, size + len(payload))
-        frames.append(_finished(frame, payload, transport, protocol, base))
-    return frames
+        one = _put_off(frame, payload, transport, protocol, base)
+        one.offset = packet.offset
+        cuts.append(one)
+    return cuts
 
 
 def _transport(packet: Packet, data: bytes, network: int, v4: bool) -> tuple[int, int]:
@@ -180,17 +197,16 @@ def _renumber_tcp(
         frame[start + 13] &= ~_FIRST_ONLY & 0xFF
 
 
-def _finished(
-    frame: bytearray, payload: bytes, start: int, protocol: int, base: int | None
-) -> bytes:
-    """One cut with its transport checksum, unless there is none (`base` None)."""
+def _put_off(
+    frame: bytearray, payload: Chunk, start: int, protocol: int, base: int | None
+) -> Packet:
+    """One cut with its pseudo-header's sum; unless it has none (`base` None)."""
+    body = (payload,) if payload else ()
     if base is None:
-        return bytes(frame) + payload
+        return Packet(bytes(frame), body)
     offset = udp.CHECKSUM_OFFSET
     if protocol == ipv4.PROTO_TCP:
         offset = tcp.CHECKSUM_OFFSET
-    _WORD.pack_into(frame, start + offset, 0)
-    data = bytes(frame) + payload
-    check = _completed(data[start:], offset, base + len(data) - start)
-    _WORD.pack_into(frame, start + offset, check)
-    return bytes(frame) + payload
+    whole = (base + len(frame) - start + len(payload)) % 65535
+    _WORD.pack_into(frame, start + offset, whole)
+    return Packet(bytes(frame), body, 0, 0, CSUM_PARTIAL, start, offset)
