@@ -1,11 +1,13 @@
 """Devices without a descriptor: ends of a link, and a link around a device.
 
 A link is any machine whose items are ``(end, Packet)``: in, the end that sends; out,
-the end that the packet reaches. A bridge is one of many ends.
+the end that the packet reaches. A bridge is one of many ends. Each end may be used by a
+thread of its own.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias, runtime_checkable
@@ -45,7 +47,7 @@ class Notifying(Protocol):
 class _Wire:
     """A link and what it has delivered, by end; shared by the devices at its ends."""
 
-    __slots__ = ("due", "inboxes", "link", "wakers")
+    __slots__ = ("_lock", "_now", "due", "inboxes", "link", "wakers")
 
     def __init__(self, link: LinkMachine, n_ends: int) -> None:
         self.link = link
@@ -53,9 +55,20 @@ class _Wire:
         self.inboxes: list[deque[Packet]] = [deque() for _ in range(n_ends)]
         self.due: int | None = None
         """What the ends know of the link's next deadline."""
+        self._lock = threading.RLock()
+        self._now = 0
+
+    def _after(self, now: int) -> int:
+        """Two threads read their clocks one after the other, and come in any order."""
+        self._now = max(self._now, now)
+        return self._now
 
     def advance(self, now: int, end: int) -> None:
         """Called from `end`; the others hear of what has reached them."""
+        with self._lock:
+            self._advance(self._after(now), end)
+
+    def _advance(self, now: int, end: int) -> None:
         link = self.link
         link.handle_timeout(now)
         link.events()
@@ -82,16 +95,20 @@ class _Wire:
         for packet in packets:
             for carried in as_received(packet, capabilities):
                 items.append((end, carried))
-        self.link.receive(items, now)
-        self.advance(now, end)
+        with self._lock:
+            now = self._after(now)
+            self.link.receive(items, now)
+            self._advance(now, end)
 
     def take(self, end: int, now: int) -> list[Packet]:
-        self.advance(now, end)
-        inbox = self.inboxes[end]
-        return [inbox.popleft() for _ in range(min(BATCH, len(inbox)))]
+        with self._lock:
+            self._advance(self._after(now), end)
+            inbox = self.inboxes[end]
+            return [inbox.popleft() for _ in range(min(BATCH, len(inbox)))]
 
     def next_timeout(self, end: int) -> int | None:
-        return ASAP if self.inboxes[end] else self.link.next_timeout()
+        with self._lock:
+            return ASAP if self.inboxes[end] else self.link.next_timeout()
 
 
 def as_received(packet: Packet, capabilities: Capabilities) -> list[Packet]:
