@@ -73,8 +73,9 @@ def test_what_is_refused_in_one_line() -> None:
         assert (status, out, err) == (1, "", f"sansio-net: {message}\n")
 
 
-def test_the_interface_goes_away() -> None:
-    command, _ = up("--link", "tap:tap0", "-a", "10.9.0.1/24")
+@pytest.mark.parametrize("more", [[], ["--http", "80:/usr/share"]])
+def test_the_interface_goes_away(more: list[str]) -> None:
+    command, _ = up("--link", "tap:tap0", "-a", "10.9.0.1/24", *more)
     subprocess.run(["ip", "link", "delete", "tap0"], check=True)
     status, _, err = command.finish()
     assert status == 1

@@ -11,7 +11,7 @@ import errno
 import selectors
 import socket
 import ssl
-from asyncio import exceptions
+from asyncio import base_events, exceptions
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
@@ -24,6 +24,7 @@ from sansio_net.drivers import BusyPollSelector
 from . import tls
 from .ends import AcceptQueue, DatagramEnd, StreamEnd, os_error
 from .nic import Nic
+from .stream import READ_SIZE
 from .tls import Tls
 from .tokens import Tokens, bound_place
 
@@ -327,6 +328,35 @@ class NetworkLoop(asyncio.SelectorEventLoop):
             text = "a socket of a NIC cannot send a file by itself"
             raise exceptions.SendfileNotAvailableError(text)
         sent: int = await base._sock_sendfile_fallback(sock, file, offset, count)
+        return sent
+
+    async def _sendfile_fallback(
+        self, transp: Any, file: Any, offset: int, count: int | None
+    ) -> int:
+        """What `sendfile` does with transports that read the file, TLS's as well.
+        asyncio's own reads 16 KB at a time, and sends a tenth as fast.
+        """
+        if offset:
+            file.seek(offset)
+        sent = 0
+        private: Any = base_events
+        draining = private._SendfileFallbackProtocol(transp)
+        try:
+            while not count or sent < count:
+                size = min(READ_SIZE, count - sent) if count else READ_SIZE
+                data = await self.run_in_executor(None, file.read, size)
+                if not data:
+                    break
+                await draining.drain()
+                transp.write(data)
+                sent += len(data)
+        finally:
+            if sent and hasattr(file, "seek"):
+                file.seek(offset + sent)
+            await draining.restore()
+            if transp._protocol_paused:
+                # its own protocol was not told, and will be told of the end of it
+                transp.get_protocol().pause_writing()
         return sent
 
     def _datagrams(self, sock: Any) -> DatagramEnd | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
+import random
 import socket
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -212,3 +214,70 @@ def test_without_a_nic_it_is_asyncio_s_own() -> None:
 
     with asyncio.Runner(loop_factory=NetworkLoop) as runner:
         runner.run(main())
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+def test_files_are_sent_in_large_parts(encrypted: bool) -> None:
+    """asyncio's own fallback goes through a thread for each 16 KB."""
+
+    class Counted(io.BytesIO):
+        reads = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            self.reads += 1
+            return super().read(size)
+
+    data = random.Random(3).randbytes(3_000_000)
+
+    async def main() -> None:
+        async def send(reader: asyncio.StreamReader, writer: Any) -> None:
+            file = Counted(data)
+            loop = asyncio.get_running_loop()
+            transport = writer.transport
+            assert await loop.sendfile(transport, file, 1000, 1_500_000) == 1_500_000
+            assert file.tell() == 1_501_000
+            assert file.reads < 10
+            assert await loop.sendfile(transport, file, 2_000_000) == 1_000_000
+            await finish(writer)
+
+        tls: Any = {"ssl": server_context()} if encrypted else {}
+        await asyncio.start_server(send, OURS, 7, **tls)
+        tls = {"ssl": client_context()} if encrypted else {}
+        reader, writer = await asyncio.open_connection("b.test", 7, **tls)
+        assert await reader.read() == data[1000:1_501_000] + data[2_000_000:]
+        await finish(writer)
+
+    run(main())
+
+
+def test_who_sends_a_file_is_told_of_full_buffers_in_pairs() -> None:
+    told: list[str] = []
+
+    class Sender(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+            small = (socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            transport.get_extra_info("socket").setsockopt(*small)
+            asyncio.get_running_loop().create_task(self.send())
+
+        async def send(self) -> None:
+            loop = asyncio.get_running_loop()
+            await loop.sendfile(self.transport, io.BytesIO(bytes(256 * 1024)))
+            told.append("sent")
+
+        def pause_writing(self) -> None:
+            told.append("paused")
+
+        def resume_writing(self) -> None:
+            told.append("resumed")
+            self.transport.close()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_server(Sender, OURS, 7)
+        reader, writer = await asyncio.open_connection("b.test", 7)
+        assert len(await reader.read()) == 256 * 1024
+        await finish(writer)
+
+    run(main())
+    assert told in (["paused", "sent", "resumed"], ["sent", "paused", "resumed"])
