@@ -54,6 +54,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "testing/strategies.py": {"hypothesis"},
     "drivers/tap.py": {"pytun"},
     "drivers/interface.py": {"pyroute2"},
+    "adapters/asyncio/resolver.py": {"dns"},
     "cli/fetch.py": {"aiohttp"},
     "cli/file_server.py": {"aiohttp"},
     **{

@@ -25,8 +25,8 @@ PUBLIC: dict[str, str] = {
         run turn
     """,
     "sansio_net.adapters.asyncio": """
-        DatagramTransport NetworkLoop Nic Server StreamTransport VirtualClock
-        VirtualLoop open_nic run using
+        DatagramTransport DnsConfig NetworkLoop Nic Resolver Server StreamTransport
+        VirtualClock VirtualLoop open_nic run using
     """,
     "sansio_net.testing": """
         Conditions Link LinkCounts Livelock Network Pair Script ScriptError take_turn

@@ -1,4 +1,4 @@
-"""Names and ports to addresses: numbers, the NIC's own `hosts`, and nothing else.
+"""Names and ports to addresses: numbers, the NIC's own `hosts`, servers that are named.
 
 The host's resolver is never asked: its answers are of another network.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sansio_net.addresses import SocketAddress, pack_ip
 from sansio_net.stack import Stack
+from sansio_net.units import SECOND
 
 from .sockets import Sockname
 
@@ -24,6 +26,31 @@ KINDS: Final = (
 LOCALHOST: Final = ("127.0.0.1", "::1")
 
 MAPPED: Final = "::ffff:"
+
+
+@dataclass(slots=True, kw_only=True)
+class DnsConfig:
+    """Who is asked for names, over the NIC.
+
+    servers: addresses, asked in their order. search, ndots: a name with fewer dots than
+    that is looked for in these domains before it is tried as it is, others after
+    (resolv.conf(5)). timeout: of one question to one server, lifetime: of all of a
+    name's, both in ns.
+    """
+
+    servers: Sequence[str]
+    search: Sequence[str] = ()
+    ndots: int = 1
+    timeout: int = 2 * SECOND
+    lifetime: int = 5 * SECOND
+
+    def candidates(self, name: str) -> list[str]:
+        """What is asked for, one after the other, each with its dot at the end."""
+        if name.endswith("."):
+            return [name]
+        found = [f"{name}.{domain.strip('.')}." for domain in self.search]
+        found.insert(0 if name.count(".") >= self.ndots else len(found), f"{name}.")
+        return found
 
 
 def port_of(port: str | bytes | int | None) -> int:
@@ -62,10 +89,10 @@ def destination(address: SocketAddress) -> SocketAddress:
     return address
 
 
-def addresses_of(
+def known(
     host: str | bytes | None, flags: int, hosts: Mapping[str, Sequence[str]]
-) -> list[str]:
-    """The addresses that a host has. Raises socket.gaierror."""
+) -> list[str] | None:
+    """The addresses that a host has; None: only a server could know."""
     if isinstance(host, bytes):
         host = host.decode()
     if not host:
@@ -79,7 +106,11 @@ def addresses_of(
             return list(hosts[name])
         if name == "localhost" or name.endswith(".localhost"):
             return list(LOCALHOST)  # RFC 6761 6.3: no server is asked
-    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return None
+
+
+def unknown() -> socket.gaierror:
+    return socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 def mapped(address: str) -> str:
@@ -130,7 +161,7 @@ def nameinfo(
     """As `socket.getnameinfo`: by `hosts`, or the number again. Raises gaierror."""
     host, port = address[:2]
     if family_of(host) is None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise unknown()
     if not flags & socket.NI_NUMERICHOST:
         named = (name for name, found in hosts.items() if host in found)
         host = next(named, host)
@@ -147,9 +178,28 @@ def lookup(
     proto: int,
     flags: int,
 ) -> list[AddrInfo]:
-    """As `socket.getaddrinfo`, in the order of RFC 6724. Raises socket.gaierror."""
+    """As `socket.getaddrinfo`, of what is known. Raises socket.gaierror."""
+    found = known(host, flags, hosts)
+    if found is None:
+        raise unknown()
+    return infos(stack, found, port, family, type, proto, flags)
+
+
+def infos(
+    stack: Stack,
+    found: list[str],
+    port: str | bytes | int | None,
+    family: int,
+    type: int,
+    proto: int,
+    flags: int,
+    canonical: str = "",
+) -> list[AddrInfo]:
+    """Addresses of one host as `getaddrinfo` gives them, in the order of RFC 6724.
+
+    Raises socket.gaierror where none is of that family.
+    """
     number = port_of(port)
-    found = addresses_of(host, flags, hosts)
     if len(found) > 1 and not flags & socket.AI_PASSIVE:
         found = stack.sort_destinations(found)
     result: list[AddrInfo] = []
@@ -161,7 +211,10 @@ def lookup(
         name: Sockname = (address, number, 0, 0) if six else (address, number)
         for kind, protocol in KINDS:
             if type in (0, kind) and proto in (0, protocol):
-                result.append((socket.AddressFamily(kind_of), kind, protocol, "", name))
+                said = "" if result else canonical
+                result.append(
+                    (socket.AddressFamily(kind_of), kind, protocol, said, name)
+                )
     if not result:
         text = "Address family for hostname not supported"
         raise socket.gaierror(socket.EAI_ADDRFAMILY, text)

@@ -1,37 +1,26 @@
-"""A NIC in the running asyncio loop, with the loop's own verbs.
-
-``async with open_nic(...) as nic`` makes a stack on a link; what the loop does with the
-kernel's network, `nic` does with this one, under the same names and signatures. The
-program's ordinary sockets go on beside it.
-"""
+"""A NIC in an asyncio loop, with the loop's own verbs, under their signatures."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import socket
 import ssl as ssl_module
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-from sansio_net.adapters.links import open_device
-from sansio_net.adapters.names import AddrInfo, destination, lookup
+from sansio_net.adapters import names
+from sansio_net.adapters.names import AddrInfo, destination
 from sansio_net.addresses import SocketAddress
-from sansio_net.drivers import Device
 from sansio_net.errors import LimitError
 from sansio_net.stack import (
     Connection,
     Interface,
     Listener,
     Stack,
-    StackConfig,
     UdpSocket,
 )
-from sansio_net.units import SECOND
 
 from . import connecting, tls
 from .datagram import DatagramTransport
@@ -49,21 +38,25 @@ ClientConnected = Callable[
     [asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None
 ]
 
-CLOSE_TIMEOUT: Final = 5 * SECOND
-"""How long peers may take for what is queued and for their FINs, at the end."""
-
-SETTLE_TIMEOUT: Final = 5 * SECOND
-"""How long the link may take to say that our addresses are nobody else's."""
-
 STREAM_LIMIT: Final = 64 * 1024
 """Of a StreamReader's buffer, as asyncio's."""
+
+
+class Resolver(Protocol):
+    """Asks for names."""
+
+    async def addresses(self, name: str, family: int) -> tuple[list[str], str]:
+        """Those of a name, and the name that has them; family 0: of both. Raises
+        socket.gaierror.
+        """
 
 
 class Nic:
     """What `open_nic` gives.
 
-    hosts: addresses by name, lower case; may be changed at any time. stack, interface:
-    what lies below; who calls their verbs calls `wake` as well.
+    hosts: addresses by name, lower case; may be changed at any time. resolver: who is
+    asked for other names, or None. stack, interface: what lies below; who calls their
+    verbs calls `wake` as well.
     """
 
     def __init__(
@@ -76,6 +69,7 @@ class Nic:
         self.stack = driver.stack
         self.interface = interface
         self.hosts: dict[str, Sequence[str]] = dict(hosts or {})
+        self.resolver: Resolver | None = None
         # as asyncio does to its own connections
         self._options = replace(self.stack.config.tcp, nodelay=True)
 
@@ -98,14 +92,25 @@ class Nic:
         proto: int = 0,
         flags: int = 0,
     ) -> list[AddrInfo]:
-        """As `loop.getaddrinfo`: numbers and `hosts`. Raises socket.gaierror."""
-        return self._lookup(host, port, family, type, proto, flags)
+        """As `loop.getaddrinfo`: numbers, `hosts`, then `resolver`. Raises gaierror."""
+        return await self._lookup(host, port, family, type, proto, flags)
 
-    def _lookup(
+    async def _lookup(
         self, host: Host, port: Port, family: int, type: int, proto: int, flags: int
     ) -> list[AddrInfo]:
+        port = names.port_of(port)
+        found, canonical = names.known(host, flags, self.hosts), ""
+        name = host.decode() if isinstance(host, bytes) else host or ""
+        if found is None:
+            if self.resolver is None or flags & socket.AI_NUMERICHOST:
+                raise names.unknown()
+            found, canonical = await self.resolver.addresses(name, family)
+        if flags & socket.AI_CANONNAME:
+            canonical = canonical or name
+        else:
+            canonical = ""
         kind = family, type, proto, flags
-        return lookup(self.stack, self.hosts, host, port, *kind)
+        return names.infos(self.stack, found, port, *kind, canonical)
 
     # -- streams
 
@@ -196,10 +201,10 @@ class Nic:
         if host is None and port is None:
             raise ValueError("host and port was not specified")
         kind = family, socket.SOCK_STREAM, proto, flags
-        infos = self._lookup(host, port, *kind)
+        infos = await self._lookup(host, port, *kind)
         locals_ = None
         if local_addr is not None:
-            locals_ = self._lookup(*local_addr, *kind)
+            locals_ = await self._lookup(*local_addr, *kind)
         if happy_eyeballs_delay is not None and interleave is None:
             interleave = 1
         if interleave:
@@ -291,10 +296,10 @@ class Nic:
         else:
             _check_timeouts(ssl_handshake_timeout, ssl_shutdown_timeout)
         self._check_open()
-        names = [host] if host is None or isinstance(host, str | bytes) else [*host]
+        given = [host] if host is None or isinstance(host, str | bytes) else [*host]
         found: dict[AddrInfo, None] = {}
-        for name in names:
-            infos = self._lookup(name, port, family, socket.SOCK_STREAM, 0, flags)
+        for name in given:
+            infos = await self._lookup(name, port, family, socket.SOCK_STREAM, 0, flags)
             found |= dict.fromkeys(infos)
         listeners = _listen(
             *(self.stack, list(found)),
@@ -348,12 +353,12 @@ class Nic:
         kind = socket.SOCK_DGRAM, proto, flags
         peer: SocketAddress | None = None
         if remote_addr is not None:
-            info = self._lookup(*remote_addr, family, *kind)[0]
+            info = (await self._lookup(*remote_addr, family, *kind))[0]
             family, peer = info[0], destination(info[4])
         local: SocketAddress = ("::" if family == socket.AF_INET6 else "0.0.0.0", 0)
         if local_addr is not None:
             passive = flags | socket.AI_PASSIVE
-            info = self._lookup(*local_addr, family, *kind[:2], passive)[0]
+            info = (await self._lookup(*local_addr, family, *kind[:2], passive))[0]
             family, local = info[0], info[4]
         sock = self.stack.udp_bind(
             local, peer=peer, broadcast=bool(allow_broadcast), reuse=bool(reuse_port)
@@ -425,58 +430,3 @@ def _listen(
             raise OSError(str(error)) from error
         raise
     return listeners
-
-
-@asynccontextmanager
-async def open_nic(
-    link: str | Device,
-    addresses: Sequence[str] = (),
-    *,
-    gateway: str | Sequence[str] = (),
-    mac: str | bytes | None = None,
-    mtu: int | None = None,
-    slaac: bool = False,
-    link_local: bool = False,
-    host_address: str | None = None,
-    hosts: Mapping[str, Sequence[str]] | None = None,
-    config: StackConfig | None = None,
-    seed: bytes | None = None,
-    clock: Callable[[], int] = time.monotonic_ns,
-    close_timeout: int = CLOSE_TIMEOUT,
-) -> AsyncIterator[Nic]:
-    """A stack on `link`, driven by the running loop.
-
-    link: ``"tap:tap0"``, ``"tun:tun0"``, ``"veth:eth1"``, or a device, which is closed
-    in the end. addresses: ``"10.0.0.2/24"``. gateway: default routes. host_address: the
-    other side's, of a TAP or TUN. hosts: addresses by name. seed: 32 bytes of the
-    system's by default; clock: nanoseconds. The block begins when the addresses are
-    usable, IPv6's after duplicate detection: up to two seconds. On the way out
-    everything that is open is closed, for at most `close_timeout` ns; then aborted.
-
-    Raises DeviceError, ValueError, Unreachable.
-    """
-    device = (
-        open_device(link, mtu, host_address, mac) if isinstance(link, str) else link
-    )
-    try:
-        stack = Stack(config, seed if seed is not None else os.urandom(32))
-        interface = stack.add_interface(
-            mac=mac,
-            addresses=addresses,
-            mtu=mtu,
-            capabilities=device.capabilities,
-            slaac=slaac,
-            link_local=link_local,
-        )
-        for via in [gateway] if isinstance(gateway, str) else gateway:
-            stack.add_route("default", via=via, nic=interface)
-        driver = Driver(stack, {interface: device}, asyncio.get_running_loop(), clock)
-        driver.start()
-    except BaseException:
-        device.close()
-        raise
-    try:
-        await driver.settle(interface, SETTLE_TIMEOUT)
-        yield Nic(driver, interface, hosts)
-    finally:
-        await driver.close(close_timeout)
