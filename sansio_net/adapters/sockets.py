@@ -19,9 +19,13 @@ from sansio_net.errors import SansioNetError
 from sansio_net.stack import Connection, Listener, TcpOptions, UdpSocket
 from sansio_net.units import MILLISECOND, SECOND
 
+from .tcp_info import tcp_info
+
 Sockname = tuple[str, int] | tuple[str, int, int, int]
 
 _Key = tuple[int, int]
+
+TCP_INFO: Final = getattr(socket, "TCP_INFO", 11)
 
 TCP_OPTIONS: Final[dict[_Key, tuple[str, int]]] = {
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE): ("keepalive", 0),
@@ -71,6 +75,16 @@ MEMBERSHIP: Final[dict[_Key, tuple[int, str]]] = {
 The interface that follows it is the NIC's only one."""
 
 
+FIXED: Final[dict[int, str]] = {
+    socket.SO_TYPE: "type",
+    getattr(socket, "SO_PROTOCOL", 38): "proto",
+    getattr(socket, "SO_DOMAIN", 39): "family",
+    socket.SO_ACCEPTCONN: "accepts",
+    socket.SO_ERROR: "pending_error",
+}
+"""What can only be read, of SOL_SOCKET."""
+
+
 def sockname(endpoint: tuple[str, int], family: int = 0) -> Sockname:
     """An endpoint as sockets have it: IPv6's are of four."""
     host, port = endpoint
@@ -85,6 +99,8 @@ class VirtualSocket:
 
     type: socket.SocketKind = socket.SOCK_STREAM
     proto: int = socket.IPPROTO_TCP
+    accepts = False
+    pending_error = 0
     _options: dict[_Key, tuple[str, int]] = TCP_OPTIONS
 
     def __init__(self, local: Sockname, peer: Sockname | None) -> None:
@@ -130,6 +146,8 @@ class VirtualSocket:
         """As a socket's. Raises OSError for a value that is out of bounds."""
         known = self._options.get((level, optname))
         if known is None:
+            if level == socket.SOL_SOCKET and optname in FIXED:
+                raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
             self._stored[level, optname] = value
             return
         name, unit = known
@@ -140,8 +158,8 @@ class VirtualSocket:
             raise OSError(errno.EINVAL, str(error)) from None
 
     def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
-        if (level, optname) == (socket.SOL_SOCKET, socket.SO_TYPE):
-            return _sized(int(self.type), buflen)
+        if level == socket.SOL_SOCKET and optname in FIXED:
+            return _sized(int(getattr(self, FIXED[optname])), buflen)
         known = self._options.get((level, optname))
         if known is None:
             stored = self._stored.get((level, optname), 0)
@@ -184,6 +202,18 @@ class StreamSocket(VirtualSocket):
         super().__init__(sockname(conn.local), sockname(conn.peer))
         self._conn, self._wake = conn, wake
 
+    @property
+    def pending_error(self) -> int:  # type: ignore[override]
+        """errno of what ended it."""
+        error = self._conn.error
+        return (error.errno or 0) if isinstance(error, OSError) else 0
+
+    def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
+        if (level, optname) == (socket.IPPROTO_TCP, TCP_INFO):
+            packed = tcp_info(self._conn)
+            return packed[:buflen] if buflen else _number(packed)
+        return super().getsockopt(level, optname, buflen)
+
     def _set(self, name: str, value: int | bool) -> None:
         # 0 takes a user timeout away, as on Linux
         self._conn.set(**{name: value or (None if _may_be_none(name) else value)})
@@ -222,14 +252,11 @@ class UnconnectedSocket(VirtualSocket):
 class ListeningSocket(VirtualSocket):
     """A listener's."""
 
+    accepts = True
+
     def __init__(self, listener: Listener, family: int) -> None:
         super().__init__(sockname(listener.local, family), None)
         self._listener = listener
-
-    def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
-        if (level, optname) == (socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return _sized(1, buflen)
-        return super().getsockopt(level, optname, buflen)
 
     def _set(self, name: str, value: int | bool) -> None:
         # of those it accepts from now on, as on Linux

@@ -105,11 +105,11 @@ class StreamTransport(transports._FlowControlMixin):
         if isinstance(event, SpaceFreed):
             self._context.run(self._flush)
         elif isinstance(event, ConnectionLost):
-            self._force_close(event.error)
+            self._drop(event.error, reset=True)
         elif isinstance(event, Closed):
             # both ends have finished; else somebody aborted it under us
             if not self._eof_written:
-                self._force_close(ConnectionAborted())
+                self._drop(ConnectionAborted(), reset=True)
         else:
             self._context.run(self._read)
 
