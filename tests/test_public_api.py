@@ -81,7 +81,7 @@ MODULES: dict[str, str] = {
         TruncatedError Unreachable WireError
     """,
     "sansio_net.wire.checksum": """
-        add checksum ones_sum pseudo_base pseudo_sum update
+        add checksum ones_sum pseudo_base pseudo_sum update words
     """,
     "sansio_net.wire.ethernet": "EthernetHeader build_ethernet parse_ethernet",
     "sansio_net.wire.arp": "Arp build_arp parse_arp",

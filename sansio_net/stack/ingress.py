@@ -23,6 +23,7 @@ from sansio_net.errors import WireError
 from sansio_net.packet import COPY_BELOW, CSUM_NONE, CSUM_VALID, Medium, Packet
 from sansio_net.wire import icmpv6, ipv4, ipv6, tcp, udp
 from sansio_net.wire.arp import parse_arp
+from sansio_net.wire.checksum import words
 from sansio_net.wire.ethernet import (
     ETHERTYPE_ARP,
     ETHERTYPE_IPV4,
@@ -367,10 +368,7 @@ def checksum_wrong(arrival: Arrival, at: int, protocol: int) -> bool:
         data = frame[at - 2 * size : end]
     else:
         data = arrival.src[:size] + arrival.dst[:size] + frame[at:end]
-    n = int.from_bytes(data, "big") % 0xFFFF
-    if length & 1:
-        n <<= 8
-    return (n + protocol + length) % 0xFFFF != 0
+    return (words(data) + protocol + length) % 0xFFFF != 0
 
 
 def tcp_arrives(

@@ -5,7 +5,30 @@ RFC 1071, RFC 1624; pseudo-headers: RFC 768, RFC 9293 3.1, RFC 8200 8.1.
 
 from __future__ import annotations
 
+from typing import Final
+
 from sansio_net.packet import Chunk
+
+_LONG: Final = 512
+
+
+def words(data: Chunk) -> int:
+    """A number that is the sum of the 16-bit words modulo 65535, not reduced yet; an
+    odd byte is padded with 0. It is 0 only when all the data is.
+
+    What costs most is to divide a long number. A long text is read in quarters, whose
+    sum is as good (16 bits are a digit here, and 65536 is 1) and a fourth as long: all
+    in all 2 us instead of 3 for a full segment.
+    """
+    size = len(data)
+    if size < _LONG:
+        n = int.from_bytes(data, "big")
+        return n << 8 if size & 1 else n
+    read, end = int.from_bytes, size >> 3 << 1
+    n = read(data[:end], "big") + read(data[end : 2 * end], "big")
+    n += read(data[2 * end : 3 * end], "big")
+    rest = read(data[3 * end :], "big")
+    return n + (rest << 8 if size & 1 else rest)
 
 
 def ones_sum(data: Chunk, initial: int = 0) -> int:
@@ -15,12 +38,8 @@ def ones_sum(data: Chunk, initial: int = 0) -> int:
     everything is: a non-zero multiple of 65535 sums to 0xFFFF, as it does when the
     carries are folded by hand.
     """
-    n = int.from_bytes(data, "big")
-    # reduced first: what is added and shifted is small then
-    rest = n % 65535
-    if len(data) & 1:
-        rest <<= 8
-    return (rest + initial) % 65535 or (65535 if n or initial else 0)
+    n = words(data) + initial
+    return n % 65535 or (65535 if n else 0)
 
 
 def checksum(data: Chunk, initial: int = 0) -> int:
@@ -28,12 +47,8 @@ def checksum(data: Chunk, initial: int = 0) -> int:
 
     Over data whose field is filled in, 0 means that it is right.
     """
-    # `ones_sum`, without the call
-    n = int.from_bytes(data, "big")
-    rest = n % 65535
-    if len(data) & 1:
-        rest <<= 8
-    return 0xFFFF ^ ((rest + initial) % 65535 or (65535 if n or initial else 0))
+    n = words(data) + initial
+    return 0xFFFF ^ (n % 65535 or (65535 if n else 0))
 
 
 def add(a: int, b: int) -> int:

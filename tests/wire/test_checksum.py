@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from sansio_net.wire.checksum import (
@@ -67,3 +69,17 @@ def test_update_to_and_from_the_two_zeros() -> None:
     assert update(0xFFFF, 0x0000, 0x0001) == 0xFFFE
     assert update(0x0000, 0x0001, 0x0000) == 0x0001
     assert update(0x1234, 0xABCD, 0xABCD) == 0x1234
+
+
+@pytest.mark.parametrize("size", [511, 512, 513, 514, 515, 1459, 1460, 9001, 65_535])
+def test_a_long_text_is_read_in_pieces_and_sums_to_the_same(size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    padded = data + b"\0" * (size & 1)
+    assert ones_sum(data) == naive_sum(padded)
+    assert ones_sum(memoryview(data)) == naive_sum(padded)
+    assert checksum(padded, 0xFFFF ^ naive_sum(padded)) == 0
+    assert ones_sum(bytes(size)) == 0
+    for at in (0, size // 4, size // 2, size - 1):
+        one = bytearray(size)
+        one[at] = 1
+        assert ones_sum(one) == (1 if at & 1 else 256)
