@@ -38,7 +38,8 @@ class Capabilities:
 
     mtu: the largest IP packet, bytes. checksum: it completes CSUM_PARTIAL on the way
     out. gso_max: the largest super-segment it cuts, bytes of frame; 0 for none. uso:
-    those of UDP as well.
+    those of UDP as well. gso_guess: what it hands over as super-segments does not say
+    how they are to be cut, and `gso_size` is a guess.
     """
 
     mtu: int = 1500
@@ -46,6 +47,7 @@ class Capabilities:
     checksum: bool = False
     gso_max: int = 0
     uso: bool = False
+    gso_guess: bool = False
 
 
 @dataclass(slots=True)

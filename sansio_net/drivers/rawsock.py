@@ -17,6 +17,7 @@ from sansio_net.addresses import format_mac
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import DeviceError, DeviceGone, WireError
 from sansio_net.packet import CSUM_PARTIAL, CSUM_VALID, Capabilities, Packet
+from sansio_net.wire.segment import cut_size
 from sansio_net.wire.vnet import HEADER_SIZE, parse_vnet
 
 from . import interface
@@ -51,6 +52,7 @@ _CSUM_VALID: Final = 1 << 7
 _TAG: Final = struct.Struct("!HH")
 _TPID: Final = 0x8100
 _MACS_SIZE: Final = 12
+_LINK_SIZE: Final = 14
 
 _SOCKET_BUFFER: Final = 4 << 20
 _ANCILLARY_SIZE: Final = 64
@@ -67,7 +69,9 @@ class RawSocketDevice:
 
     `offload`: what of sending is left to the kernel; what comes in may lack checksums
     and be super-segments at any time. `vnet=False` does without virtio headers and so
-    without offload, as the driver does by itself where the kernel has none.
+    without offload, as the driver does by itself where the kernel has none. How long
+    the segments of a super-segment are is then a guess, by the interface's MTU; where
+    datagrams in one begin and end nobody knows, and they are dropped.
     `qdisc_bypass`: do not queue, drop.
 
     Raises DeviceError with one clear line.
@@ -127,6 +131,7 @@ class RawSocketDevice:
             checksum=offload is not Offload.NONE,
             gso_max=GSO_MAX if offload is Offload.FULL else 0,
             uso=offload is Offload.FULL,
+            gso_guess=not self._vnet_size,
         )
 
     def _set_options(self, vnet: bool, qdisc_bypass: bool) -> None:
@@ -207,7 +212,21 @@ class RawSocketDevice:
                     if not status & _VLAN_TPID_VALID:
                         tpid = _TPID
                     _put_tag_back(packet, tpid, tci)
+        if not vnet_size and len(data) > self.capabilities.mtu + _LINK_SIZE:
+            packet.csum = CSUM_VALID
+            packet.gso_size = self._guess(data)
         return packet
+
+    def _guess(self, frame: bytes) -> int:
+        """How a super-frame without metadata is to be cut: what a segment of the link's
+        MTU carries. Raises MalformedError for other than TCP's, that cannot be cut
+        anywhere else than where they were; so they are lost.
+        """
+        mtu = interface.mtu(self._socket, self.name)
+        if len(frame) <= mtu + _LINK_SIZE:
+            self.capabilities.mtu = mtu  # it has grown
+            return 0
+        return cut_size(frame, _LINK_SIZE, mtu)
 
     def _failed(self, error: OSError, now: int) -> None:
         """A read failed: the interface went down, or away."""

@@ -206,6 +206,10 @@ def _fitting(arrival: Arrival, hop: Hop, packet: Packet, now: int) -> list[Packe
             offload.settle(packet)
             if packet.gso_size:
                 size, n = offload.cuts(packet)
+                if size > hop.mtu and arrival.nic.capabilities.gso_guess:
+                    # nobody has chosen that size: its sender may know the path long ago
+                    packet.gso_size = max(packet.gso_size - size + hop.mtu, 1)
+                    size, n = offload.cuts(packet)
         except WireError:
             arrival.drop(DropReason.DEVICE_METADATA)
             return []

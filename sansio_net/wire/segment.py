@@ -128,6 +128,24 @@ def cut(packet: Packet) -> list[Packet]:
     return cuts
 
 
+def cut_size(frame: bytes, network: int, mtu: int) -> int:
+    """What a segment with the headers of this TCP super-segment carries at `mtu`.
+
+    network: where its IP header starts. Raises MalformedError for anything else.
+    """
+    if len(frame) > network + ipv6.HEADER_SIZE + tcp.HEADER_SIZE:
+        version = frame[network] >> 4
+        if version == 4:
+            start, protocol = network + (frame[network] & 15) * 4, frame[network + 9]
+        else:
+            start, protocol = network + ipv6.HEADER_SIZE, frame[network + 6]
+        if version in (4, 6) and protocol == ipv4.PROTO_TCP:
+            top = start - network + (frame[start + 12] >> 4) * 4
+            if top < mtu:
+                return mtu - top
+    raise MalformedError("no super-segment of TCP")
+
+
 def _transport(packet: Packet, data: bytes, network: int, v4: bool) -> tuple[int, int]:
     """Where the transport header starts, and its protocol."""
     if v4:

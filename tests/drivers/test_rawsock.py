@@ -14,7 +14,15 @@ from sansio_net.addresses import pack_mac
 from sansio_net.drivers import interface, rawsock
 from sansio_net.drivers.rawsock import RawSocketDevice
 from sansio_net.errors import DeviceError, DeviceGone
-from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, CSUM_VALID, Packet
+from sansio_net.packet import (
+    CSUM_NONE,
+    CSUM_PARTIAL,
+    CSUM_VALID,
+    Capabilities,
+    Packet,
+)
+from sansio_net.testing.craft import tcp_packet
+from sansio_net.wire.checksum import pseudo_sum
 from sansio_net.wire.segment import flatten
 
 BROADCAST_FRAME = b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x88\xb5" + bytes(46)
@@ -107,6 +115,39 @@ class TestVeth:
         assert packet.csum == CSUM_VALID
         assert packet.head.endswith(b"hello")
         device.send([Packet(BROADCAST_FRAME)], 0)
+        device.close()
+
+    def test_super_frames_without_virtio_headers(self) -> None:
+        """TCP's are cut by a guess; where datagrams in one begin nobody knows."""
+        device = RawSocketDevice("ours", vnet=False)
+        assert device.capabilities.gso_guess
+        far = RawSocketDevice("theirs", force=True)
+        packet = tcp_packet(("10.9.0.1", 9999), ("10.9.0.2", 9999), payload=bytes(4000))
+        base = pseudo_sum(packet[12:16], packet[16:20], 6, 4020).to_bytes(2, "big")
+        frame = bytes(12) + b"\x08\0" + packet[:36] + base + packet[38:]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
+            host.setsockopt(socket.SOL_UDP, 103, 1000)  # UDP_SEGMENT
+            host.sendto(bytes(4500), ("10.9.0.2", 9999))
+            far.send([Packet(frame, (), 14, 900, CSUM_PARTIAL, 34, 16)], 0)
+            host.setsockopt(socket.SOL_UDP, 103, 0)
+            host.sendto(bytes(1400), ("10.9.0.2", 9999))
+        found = self.datagrams(device, 2)
+        assert [(len(one.head), one.gso_size, one.csum) for one in found] == [
+            (4054, 1460, CSUM_VALID),
+            (1442, 0, CSUM_VALID),
+        ]
+        assert device.counters.as_dict() == {"drop.device_metadata": 1}
+        far.close()
+        device.close()
+
+    def test_an_interface_whose_mtu_has_grown(self) -> None:
+        """A frame longer than the MTU was is no super-frame for that alone."""
+        device = RawSocketDevice("ours", vnet=False)
+        for end in ("ours", "theirs"):
+            run(f"ip link set {end} mtu 4000")
+        self.host_sends(bytes(3000))
+        (packet,) = self.datagrams(device)
+        assert (len(packet.head), packet.gso_size) == (3042, 0)
         device.close()
 
     def test_a_kernel_without_virtio_headers(
@@ -317,6 +358,7 @@ def auxiliary(status: int, tci: int = 0, tpid: int = 0) -> list[tuple[int, int, 
 def test_status_without_virtio_headers(status: int, csum: int) -> None:
     device = RawSocketDevice.__new__(RawSocketDevice)
     device._vnet_size = 0
+    device.capabilities = Capabilities()
     assert device._packet(BROADCAST_FRAME, auxiliary(status)).csum == csum
 
 

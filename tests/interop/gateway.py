@@ -40,7 +40,7 @@ class Link(argparse.Action):
         elif option_string == "-a":
             links[-1]["addresses"].append(values)
         else:
-            links[-1]["offload"] = "full"
+            links[-1]["offload"] = "full" if option_string == "--offload" else "bare"
 
 
 def serve(stack: Stack, devices: dict[Interface, TapDevice | RawSocketDevice]) -> None:
@@ -72,6 +72,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--link", action=Link)
     parser.add_argument("-a", action=Link)
     parser.add_argument("--offload", action=Link, nargs=0)
+    parser.add_argument("--bare", action=Link, nargs=0, help="no virtio headers")
     parser.add_argument("--route", action="append", default=[])
     parser.add_argument("--rp-filter", default="off")
     parser.add_argument("--seed", type=int, default=1)
@@ -86,7 +87,9 @@ def main(argv: list[str]) -> int:
         if kind == "tap":
             device = TapDevice(name, offload=Offload(link["offload"]))
         else:
-            device = RawSocketDevice(name, offload=Offload(link["offload"]))
+            bare = link["offload"] == "bare"
+            offload = Offload.NONE if bare else Offload(link["offload"])
+            device = RawSocketDevice(name, offload=offload, vnet=not bare)
         nic = stack.add_interface(
             name,
             addresses=link["addresses"],

@@ -7,11 +7,13 @@ import pytest
 from sansio_net import Capabilities, Datagram, Packet
 from sansio_net.addresses import pack_ip
 from sansio_net.errors import MessageTooLongError
-from sansio_net.packet import CSUM_PARTIAL, PacketInfo
+from sansio_net.packet import CSUM_PARTIAL, CSUM_VALID, PacketInfo
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.protocols.udp.build import datagram
 from sansio_net.stack import StackConfig, UdpReceived
+from sansio_net.testing.craft import ip_packet, tcp_segment
 from sansio_net.wire.ip import ip_wrap
+from sansio_net.wire.ipv4 import DF
 from sansio_net.wire.segment import flatten
 
 from .bench import MAC, PEER_MAC, Bench
@@ -259,3 +261,28 @@ def test_a_tunnel_is_not_passed_on_cut_in_the_wrong_place(
         packet.csum_start, packet.csum_offset = start, offset
         assert at.send(0, packet)[1] == []
     assert at.dropped("device_metadata") == 3
+
+
+@pytest.mark.parametrize("ends", [FOUR, SIX])
+def test_a_guess_at_a_size_that_does_not_fit_is_another_guess(
+    ends: tuple[str, str],
+) -> None:
+    """Its sender may have known the path for long: he cannot be told of a size that he
+    never chose. Where a device says the size, he is.
+    """
+    for guess in (True, False):
+        able = Capabilities(gso_guess=guess)
+        at = Crossroads(mtus=(1500, 1300, 1500), capabilities=(able, None, None))
+        segment = tcp_segment((ends[0], 1), (ends[1], 2), payload=TEXT[:4000])
+        fields = {"flags": DF} if ends is FOUR else {}
+        whole = ip_packet(*ends, 6, segment, **fields)
+        errors, out, _ = at.send(0, Packet(whole, (), 0, 1440, CSUM_VALID))
+        frames = [frame for packet in out for frame in flatten(packet)]
+        if guess:
+            top = 54 if ends is FOUR else 74
+            assert [len(frame) for frame in frames][:-1] == [1314] * (len(frames) - 1)
+            assert b"".join(frame[top:] for frame in frames) == TEXT[:4000]
+            assert not errors
+        else:
+            assert not out
+            assert len(errors) == 1

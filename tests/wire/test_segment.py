@@ -7,12 +7,13 @@ import pytest
 
 from sansio_net.errors import MalformedError, TruncatedError, WireError
 from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, CSUM_VALID, Packet
+from sansio_net.testing import craft
 from sansio_net.wire import tcp
 from sansio_net.wire.checksum import pseudo_sum
 from sansio_net.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, build_ethernet
 from sansio_net.wire.ipv4 import DF, build_ipv4
 from sansio_net.wire.ipv6 import build_ipv6
-from sansio_net.wire.segment import flatten
+from sansio_net.wire.segment import cut_size, flatten
 from sansio_net.wire.udp import build_udp
 
 from .naive import naive_sum, transport_sum
@@ -180,3 +181,16 @@ def test_what_cannot_be_cut_or_completed(packet: Packet) -> None:
     with pytest.raises(WireError) as caught:
         flatten(packet)
     assert isinstance(caught.value, MalformedError | TruncatedError)
+
+
+def test_what_a_segment_with_such_headers_carries() -> None:
+    for v4, top in ((True, 40), (False, 60)):
+        ends = ("10.0.0.1", "10.0.0.2") if v4 else ("fd00::1", "fd00::2")
+        packet = craft.tcp_packet((ends[0], 1), (ends[1], 2), payload=bytes(3000))
+        assert cut_size(bytes(14) + packet, 14, 1500) == 1500 - top
+        udp = craft.udp_packet((ends[0], 1), (ends[1], 2), bytes(3000))
+        for other in (udp, packet[:30], b"", packet[: 60 - top // 2], bytes(3000)):
+            with pytest.raises(MalformedError):
+                cut_size(other, 0, 1500)
+        with pytest.raises(MalformedError):
+            cut_size(packet, 0, top)
