@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import tomllib
+from enum import Enum
 from pathlib import Path
 from types import FunctionType
 
@@ -89,3 +90,62 @@ class Plain:
         " return versioned_state(self, *args)",
     ]
     assert lines[15:] == ["", "class Plain:", "    two = 2", ""]
+
+
+def classes(module: str) -> dict[str, type]:
+    there = importlib.import_module(f"sansio_net.{module.replace('/', '.')}")
+    return {
+        name: value
+        for name, value in vars(there).items()
+        if isinstance(value, type) and value.__module__ == there.__name__
+    }
+
+
+EVERY = sorted(
+    str(path.relative_to(ROOT / "sansio_net").with_suffix(""))
+    for layer in ("", "wire", "protocols", "stack")
+    for path in (ROOT / "sansio_net" / layer).glob("**/*.py" if layer else "*.py")
+    if path.stem not in ("__init__", "__main__")
+)
+
+
+def test_no_other_class_inherits_from_one_that_is_compiled() -> None:
+    """mypyc forbids it: put the module into the list of pyproject.toml, too."""
+    compiled = {
+        value
+        for module in MODULES
+        for value in classes(module).values()
+        if not issubclass(value, Enum) and not getattr(value, "_is_protocol", False)
+    }
+    assert {
+        f"{module}: {name}"
+        for module in set(EVERY) - set(MODULES)
+        for name, value in classes(module).items()
+        if compiled.intersection(value.__mro__)
+    } == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_dataclass_has_a_field_that_only_type_checkers_know(module: str) -> None:
+    """mypyc looks for the type: take the module out of the list of pyproject.toml."""
+    tree = ast.parse(source(module))
+    unknown = {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for item in node.body
+        if isinstance(item, ast.ImportFrom)
+        for alias in item.names
+    }
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and "dataclass" in str(
+            [ast.unparse(decorator) for decorator in node.decorator_list]
+        ):
+            for field in node.body:
+                if isinstance(field, ast.AnnAssign):
+                    names = {
+                        name.id
+                        for name in ast.walk(field.annotation)
+                        if isinstance(name, ast.Name)
+                    }
+                    assert not names & unknown, node.name
