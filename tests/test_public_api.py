@@ -28,6 +28,12 @@ PUBLIC: dict[str, str] = {
         DatagramTransport DnsConfig NetworkLoop Nic Resolver Server StreamTransport
         VirtualClock VirtualLoop open_nic run using
     """,
+    "sansio_net.adapters.trio": """
+        HostnameResolver Nic Socket SocketFactory open_nic
+    """,
+    "sansio_net.adapters.blocking": """
+        BridgeSocket Nic Socket open_nic
+    """,
     "sansio_net.testing": """
         Conditions Link LinkCounts Livelock Network Pair Script ScriptError take_turn
     """,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -32,6 +34,44 @@ def test_two_hosts() -> None:
     out, _ = start("two_hosts.py").communicate(timeout=30)
     assert "server: 52000 bytes" in out
     assert "packets of the client were lost" in out
+
+
+def test_frames() -> None:
+    out, _ = start("frames.py").communicate(timeout=30)
+    lines = out.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        here, there = map(int, re.findall(r"at (\d+)", line))
+        # 40 ms are three frames, and one in twenty is lost
+        assert 3 <= here - there <= 10
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("namespace")
+def test_selectors_loop() -> None:
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)
+    server = start("selectors_loop.py")
+    assert server.stdout is not None
+    try:
+        assert server.stdout.readline() == "listening on 10.0.0.2 port 7\n"
+        with socket.create_connection(("10.0.0.2", 7), timeout=10) as client:
+            with socket.create_connection(("10.0.0.1", 7000), timeout=10) as status:
+                here = "{}:{}\n".format(*client.getsockname())
+                assert status.makefile().read() == here
+            data = bytes(range(256)) * 8000
+            client.settimeout(20)
+            reader = threading.Thread(target=client.sendall, args=(data,))
+            reader.start()
+            with client.makefile("rb") as answer:
+                assert answer.read(len(data)) == data
+                reader.join()
+                client.shutdown(socket.SHUT_WR)
+                assert answer.read() == b""
+        server.send_signal(signal.SIGINT)
+        assert server.wait(10) == 0
+    finally:
+        server.kill()
+        server.communicate()
 
 
 @pytest.mark.root
