@@ -52,6 +52,7 @@ _ETHERNET: Final = Medium.ETHERNET
 _IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
 _IPV6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
 _ARP: Final = ETHERTYPE_ARP.to_bytes(2, "big")
+_ICMP: Final = ipv4.PROTO_ICMP.to_bytes(1, "big")
 _UDP: Final = ipv4.PROTO_UDP.to_bytes(1, "big")
 
 _ipv4_fields: Final = ipv4.HEADER.unpack_from
@@ -68,24 +69,28 @@ def receive(nic: Interface, packets: Sequence[Packet | bytes], now: int) -> None
     arrival = Arrival(nic)  # one for the batch, filled anew for each packet
     mac, known, rx_bytes = nic.mac, nic.known, 0
     # raw sockets see what comes, and tags are looked at, on the general way alone
-    flows = known.flows if ethernet and not (nic.vlans or arrival.raw) else None
+    is_plain = ethernet and not (nic.vlans or arrival.raw)
     for item in packets:
         packet = Packet(item) if isinstance(item, bytes) else item
         if packet.body:
             packet = packet.joined()
         frame = packet.head
         rx_bytes += len(frame)
-        if flows and frame[:6] == mac:
-            kind = frame[12:14]
-            if kind == _IPV4:
-                if frame[23:24] == _UDP and known.takes(packet, 14, now):
-                    continue
-            elif (
-                kind == _IPV6 and frame[20:21] == _UDP and known.takes6(packet, 14, now)
-            ):
-                continue
         arrival.packet = packet
         arrival.group = False
+        if is_plain and frame[:6] == mac and packet.info is None:
+            kind = frame[12:14]
+            if kind == _IPV4:
+                protocol = frame[23:24]
+                if protocol == _UDP:
+                    if known.takes(packet, 14, now):
+                        continue
+                elif protocol == _ICMP and known.echoes(packet, 14, now):
+                    continue
+                ipv4_arrives(arrival, 14, now)
+                continue
+            if kind == _IPV6 and frame[20:21] == _UDP and known.takes6(packet, 14, now):
+                continue
         if ethernet:
             _frame_arrives(arrival, now)
         else:
@@ -154,9 +159,11 @@ def ip_arrives(arrival: Arrival, at: int, now: int) -> None:
     packet, known = arrival.packet, arrival.nic.known
     frame = packet.head
     version = frame[at] >> 4 if len(frame) > at else 0
-    is_plain = known.flows and not (arrival.raw or arrival.group)
+    is_plain = not (arrival.raw or arrival.group)
     if version == 4:
-        if not (is_plain and known.takes(packet, at, now)):
+        if not (
+            is_plain and (known.takes(packet, at, now) or known.echoes(packet, at, now))
+        ):
             ipv4_arrives(arrival, at, now)
     elif version == 6:
         if not (is_plain and known.takes6(packet, at, now)):

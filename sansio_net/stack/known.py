@@ -1,7 +1,8 @@
 """What was found out of peers, so that it is found out once.
 
-On the way in a pair of addresses that may speak to us, a flow of datagrams and its
-socket; on the way out the hop of a socket's datagrams to an address, in their `Way`.
+On the way in a pair of addresses that may speak to us, with the hop by which echoes go
+back, and a flow of datagrams with its socket; on the way out the hop of a socket's
+datagrams to an address, in their `Way`.
 Nothing here decides anything, it only remembers what `ingress.classify`, `SocketTable`
 and `egress.send` said, as the table of connections does for TCP. Routes, addresses and
 bindings change it.
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sansio_net.addresses import is_multicast
 from sansio_net.packet import CSUM_NONE, Datagram, Packet
+from sansio_net.protocols.icmp.messages import reply_checksum
 from sansio_net.protocols.udp import UdpSocket
 from sansio_net.protocols.udp.ways import Way
-from sansio_net.wire import ipv4
+from sansio_net.wire import icmp, ipv4
 
 from .hops import DEFAULT_HOP_LIMIT, MIN_MTU6, Hop, find_hop, next_ident
 
@@ -36,10 +38,15 @@ _HEADERS6: Final = Struct("!IHBB36xHH").unpack_from
 """IPv6 and UDP: version and traffic class, payload length, next header, hop limit;
 length, checksum."""
 
+_HEADERS_ECHO: Final = Struct("!BBH2xHxB10xBBH4s").unpack_from
+"""IPv4 without options and ICMP: version, tos, total length, fragment, protocol; type,
+code, checksum, the rest."""
+
 _pack4: Final = Struct("!HHHHBBH8sHHHH").pack
 """The same two on the way out: version and tos, total length, id, fragment, ttl,
 protocol, checksum, addresses; ports, length, checksum."""
 _pack6: Final = Struct("!IHBB32sHHHH").pack
+_pack_echo: Final = Struct("!HHHHBBH8sBBH4s").pack
 
 
 class Flow(NamedTuple):
@@ -53,7 +60,8 @@ class Flow(NamedTuple):
 class Known:
     """Of one interface. version: of the routes by which all of it was found.
 
-    pairs: source + destination of unicast packets for us. flows: source, destination
+    pairs: source + destination of unicast packets for us, and the hop by which echo
+    replies leave, once one has left. flows: source, destination
     and ports, as they lie in an IP packet without options, of datagrams that one socket
     alone gets. At most `limit` of each; one more, and all are forgotten.
     """
@@ -66,7 +74,7 @@ class Known:
         self._name = name
         self._limit = stack.config.max_hops
         self.version = 0
-        self.pairs: dict[bytes, None] = {}
+        self.pairs: dict[bytes, Hop | None] = {}
         self.flows: dict[bytes, Flow] = {}
 
     def takes(self, packet: Packet, at: int, now: int) -> bool:
@@ -131,6 +139,69 @@ class Known:
         to, source, destination = flow
         to.accept(Datagram(data, source, destination, self._name, ttl, tos), now)
         return True
+
+    def echoes(self, packet: Packet, at: int, now: int) -> bool:
+        """An ICMP packet at its IPv4 header, sent to us alone; True: it was an echo
+        request, and was answered if it may be. RFC 792, RFC 1122 3.2.2.6.
+        """
+        frame, stack = packet.head, self._stack
+        pair = frame[at + 12 : at + 20]
+        if pair not in self.pairs or len(frame) < at + 28:
+            return False
+        fields = _HEADERS_ECHO(frame, at)
+        vihl, tos, total, fragment, protocol, kind, code, check, rest = fields
+        end = at + total
+        if (
+            vihl != 0x45
+            or protocol != 1
+            or kind != icmp.ECHO_REQUEST
+            or fragment & 0x3FFF
+            or not 28 <= total <= len(frame) - at
+            or int.from_bytes(frame[at : at + 20], "big") % 0xFFFF
+            or self.version != self._routes.version
+        ):
+            return False
+        n = int.from_bytes(frame[at + 20 : end], "big")
+        if (n << 8 if total & 1 else n) % 0xFFFF:
+            return False  # or the device vouches for a sum that is not there
+        hop = self.pairs[pair] or self._way_back(pair)
+        header = hop.link_header(now) if hop is not None else None
+        if hop is None or header is None or total > hop.mtu:
+            return False
+        outbox = hop.nic.outbox
+        if len(outbox) >= stack.config.output_queue:
+            return False
+        if stack.trace is not None:
+            stack.trace.append((now, "icmp", self._name, pair[:4], kind, code))
+        if not stack.icmp.may_answer(pair[:4], False, now):
+            return True
+        reply_check = reply_checksum(code, check)
+        if not reply_check and not (code or any(frame[at + 24 : end])):
+            reply_check = 0xFFFF  # of what is all zero
+        reply = Packet(b"", (frame[at + 28 : end],) if total > 28 else ())
+        ident = next_ident(stack, pair[:4], reply, total)
+        first, ttl = 0x4500 | tos & 0xFC, stack.config.icmp.ttl
+        n = first + total + ident + (ttl << 8 | 1) + int.from_bytes(pair, "big")
+        ip_check = 0xFFFF ^ (n % 65535 or 65535)
+        ip = first, total, ident, 0, ttl, 1, ip_check, pair[4:] + pair[:4]
+        reply.head = header + _pack_echo(*ip, 0, code, reply_check, rest)
+        reply.offset, reply.csum_start = len(header), len(header) + 20
+        outbox.append(reply)
+        stack.tally.count("icmp.echo_replies_sent")
+        return True
+
+    def _way_back(self, pair: bytes) -> Hop | None:
+        """That of replies, as `egress.send` has found and proved it."""
+        hop = find_hop(self._stack, pair[:4])
+        if (
+            hop is None
+            or hop.to_all
+            or hop.proven != pair[4:]
+            or hop.nic.known is not self  # up, for packets come from there
+        ):
+            return None
+        self.pairs[pair] = hop
+        return hop
 
     def forget(self) -> None:
         self.pairs.clear()

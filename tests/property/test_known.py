@@ -10,13 +10,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sansio_net import Capabilities, Medium, Packet
+from sansio_net.addresses import pack_ip
 from sansio_net.errors import SansioNetError
 from sansio_net.packet import CSUM_NONE, CSUM_PARTIAL, CSUM_VALID
+from sansio_net.protocols.icmp import IcmpOptions
 from sansio_net.protocols.udp import UdpSocket, ways
 from sansio_net.stack import Interface, Stack, StackConfig, egress
 from sansio_net.testing.craft import udp_packet
 from sansio_net.units import SECOND
 from sansio_net.wire.checksum import checksum
+from sansio_net.wire.icmp import build_icmp
+from sansio_net.wire.ipv4 import build_ipv4
 
 MAC = bytes((2, 0, 0, 0, 0, 2))
 LINK = MAC + bytes((2, 0, 0, 0, 0, 1))
@@ -27,16 +31,18 @@ ENDS = {
 
 
 class End:
-    """A host with a socket that one flow is for."""
+    """A host that answers echo requests, with a socket that one flow is for."""
 
-    def __init__(self, medium: Medium) -> None:
-        self.stack = Stack(seed=bytes(32))
+    def __init__(self, medium: Medium, icmp: IcmpOptions | None = None) -> None:
+        self.stack = Stack(StackConfig(icmp=icmp or IcmpOptions()), bytes(32))
         self.nic: Interface = self.stack.add_interface(
             mac=MAC if medium is Medium.ETHERNET else None,
             addresses=["10.0.0.2/24", "fd00::2/64"],
             capabilities=Capabilities(medium=medium),
             dad=False,
         )
+        if self.nic.arp is not None:
+            self.nic.arp.add_static("10.0.0.1", LINK[6:])
         self.socket: UdpSocket = self.stack.udp_bind(("", 7))
         self.now = SECOND
 
@@ -47,15 +53,27 @@ class End:
         self.stack.handle_timeout(self.now)
         events = list(map(repr, self.stack.events()))
         datagrams = list(iter(self.socket.receive, None))
-        sent = [packet.join() for packet in self.nic.transmit(self.now)]
+        sent = [
+            (packet.join(), packet.offset, packet.csum, packet.csum_start)
+            for packet in self.nic.transmit(self.now)
+        ]
         return [events, datagrams, sent, self.stack.counters()]
 
 
-def usual(family: int, payload: bytes, medium: Medium) -> bytes:
-    packet = udp_packet(*ENDS[family], payload)
+def framed(packet: bytes, medium: Medium) -> bytes:
     if medium is Medium.IP:
         return packet
-    return LINK + (b"\x08\x00" if family == 4 else b"\x86\xdd") + packet
+    return LINK + (b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd") + packet
+
+
+def usual(family: int, payload: bytes, medium: Medium) -> bytes:
+    return framed(udp_packet(*ENDS[family], payload), medium)
+
+
+def echo_request(payload: bytes, medium: Medium, rest: bytes = b"idsq") -> bytes:
+    message = build_icmp(8, 0, rest, payload)
+    source, destination = pack_ip("10.0.0.1"), pack_ip("10.0.0.2")
+    return framed(build_ipv4(source, destination, 1, len(message)) + message, medium)
 
 
 changes = st.lists(
@@ -130,6 +148,63 @@ def test_a_packet_of_a_known_flow_is_judged_as_any_other(
     forgets.nic.known.flows.clear()
     forgets.nic.known.pairs.clear()
     assert knows.takes(packet) == forgets.takes(packet)
+
+
+@given(
+    st.sampled_from(Medium),
+    st.binary(max_size=20) | st.integers(0, 2000).map(bytes),
+    st.sampled_from((b"idsq", bytes(4), b"\xf7\xff\0\0")),
+    changes,
+    st.integers(-60, 20),
+    st.sampled_from((CSUM_NONE, CSUM_VALID)),
+    st.sampled_from(("", "ignores", "limited")),
+    st.booleans(),
+)
+@example(Medium.ETHERNET, b"", b"idsq", [], 0, CSUM_NONE, "", False)
+@example(Medium.ETHERNET, b"", bytes(4), [], 0, CSUM_NONE, "", False)
+@example(Medium.ETHERNET, b"odd", b"idsq", [], 0, CSUM_VALID, "", False)
+@example(Medium.ETHERNET, b"sum", b"idsq", [(43, 1)], 0, CSUM_NONE, "", False)
+@example(Medium.ETHERNET, b"tos", b"idsq", [(15, 0xFF)], 0, CSUM_NONE, "", False)
+@example(Medium.ETHERNET, b"fragment", b"idsq", [(20, 32)], 0, CSUM_NONE, "", False)
+@example(Medium.ETHERNET, b"options", b"idsq", [(14, 3)], 0, CSUM_NONE, "", False)
+@example(
+    Medium.ETHERNET, b"reply", b"adsq", [(34, 8), (38, 8)], 0, CSUM_NONE, "", False
+)
+@example(Medium.ETHERNET, b"short", b"idsq", [(17, 0x27)], 0, CSUM_NONE, "", False)
+@example(Medium.ETHERNET, b"long", b"idsq", [(17, 0x1F)], 0, CSUM_NONE, "", False)
+@example(Medium.IP, b"no ICMP", b"idsq", [(9, 2)], 0, CSUM_NONE, "", False)
+@example(Medium.ETHERNET, bytes(1600), b"idsq", [], 0, CSUM_NONE, "", False)
+@example(Medium.ETHERNET, b"asked", b"idsq", [], 0, CSUM_NONE, "ignores", False)
+@example(Medium.ETHERNET, b"often", b"idsq", [], 0, CSUM_NONE, "limited", False)
+@example(Medium.ETHERNET, b"moved", b"idsq", [], 0, CSUM_NONE, "", True)
+def test_an_echo_of_a_known_pair_is_answered_as_any_other(
+    medium: Medium,
+    payload: bytes,
+    rest: bytes,
+    changes: list[tuple[int, int]],
+    longer: int,
+    csum: int,
+    said: str,
+    moved: bool,
+) -> None:
+    network = 14 if medium is Medium.ETHERNET else 0
+    frame = changed(echo_request(payload, medium, rest), changes, network, False)
+    frame = frame[:longer] if longer < 0 else frame + bytes(longer)
+    options = IcmpOptions()
+    options.echo_ignore_all = said == "ignores"
+    if said == "limited":
+        options.ratemask, options.burst = 1, 3
+    knows, forgets = End(medium, options), End(medium, options)
+    for end in (knows, forgets):
+        for _ in range(2):
+            end.takes(Packet(echo_request(b"first", medium)))
+        if moved:
+            end.nic.remove_address("10.0.0.2/24")
+    forgets.nic.known.pairs.clear()
+    if said != "ignores":
+        assert any(knows.nic.known.pairs.values())
+    packets = [Packet(frame, (), 0, 0, csum) for _ in range(3)]
+    assert knows.takes(*packets) == forgets.takes(*packets)
 
 
 # the way out ------------------------------------------------------------------------

@@ -42,6 +42,15 @@ def icmp_header(kind: int, code: int, rest: bytes, body: Chunk) -> bytes:
     return icmp.HEADER.pack(kind, code, check, rest)
 
 
+def reply_checksum(code: int, check: int) -> int:
+    """That of the reply to an echo request whose own is right; but where all else of
+    the reply is zero, the field is not.
+    """
+    # RFC 1624: only the type changes, so the data need not be summed again
+    old = icmp.ECHO_REQUEST << 8 | code
+    return update(check, old, icmp.ECHO_REPLY << 8 | code)
+
+
 class Icmp:
     """Made by the Stack, one for all interfaces."""
 
@@ -176,37 +185,39 @@ class Icmp:
         options: bytes,
         now: int,
     ) -> None:
-        told = self._options
-        self._counters.count("icmp.echo_requests_received")
-        if told.echo_ignore_all or (broadcast and told.echo_ignore_broadcasts):
-            self._counters.count("icmp.echo_requests_ignored")
-            return
-        if not is_unicast(src):
-            self._counters.drop(DropReason.ICMP_NEVER_ABOUT)
-            return
-        if not self._limits.allow(icmp.ECHO_REPLY, 0, src, now):
-            self._counters.drop(DropReason.ICMP_RATE_LIMITED)
+        if not self.may_answer(src, broadcast, now):
             return
         code, rest, body = message.code, message.rest, message.body
-        # RFC 1624: only the type changes, so the data need not be summed again
-        old = icmp.ECHO_REQUEST << 8 | code
-        check = update(message.checksum, old, icmp.ECHO_REPLY << 8 | code)
+        check = reply_checksum(code, message.checksum)
         if verified or not check:
-            # the device vouched for a field that need not be filled; and where a
-            # reply is all zeros, its sum is 0 and the field 0xFFFF
+            # the device vouched for a field that need not be filled
             header = icmp_header(icmp.ECHO_REPLY, code, rest, body)
         else:
             header = icmp.HEADER.pack(icmp.ECHO_REPLY, code, check, rest)
         # RFC 1122 3.2.2.6: from the address that was asked, with all of the data;
         # RFC 1812 4.3.2.5: with the request's TOS
         source = b"" if broadcast else dst
-        info = PacketInfo(source, src, tos & 0xFC, told.ttl)
+        info = PacketInfo(source, src, tos & 0xFC, self._options.ttl)
         if options:
             info.options = for_the_way_back(options)
         if self._queue(Packet(header, (body,) if body else (), info=info)):
             self._counters.count("icmp.echo_replies_sent")
         else:
             self._counters.drop(DropReason.ECHO_QUEUE_FULL)
+
+    def may_answer(self, src: bytes, broadcast: bool, now: int) -> bool:
+        """May an echo request that came from `src` be answered? It is counted."""
+        told = self._options
+        self._counters.count("icmp.echo_requests_received")
+        if told.echo_ignore_all or (broadcast and told.echo_ignore_broadcasts):
+            self._counters.count("icmp.echo_requests_ignored")
+        elif not is_unicast(src):
+            self._counters.drop(DropReason.ICMP_NEVER_ABOUT)
+        elif not self._limits.allow(icmp.ECHO_REPLY, 0, src, now):
+            self._counters.drop(DropReason.ICMP_RATE_LIMITED)
+        else:
+            return True
+        return False
 
     def _error(self, message: icmp.Icmp, src: bytes) -> IcmpError | IcmpRedirect | None:
         if message.type == icmp.SOURCE_QUENCH:
