@@ -30,22 +30,27 @@ MAX_TOUCHED: Final = 256
 class Deadlines:
     """touched: connections, by id, whose timers may have moved since the earliest
     deadline was last asked for. Timers that a turn starts and stops never get here.
+
+    What was found to be the earliest is not asked again before something happens to it.
     """
 
-    __slots__ = ("_dead", "_heap", "_serial", "touched")
+    __slots__ = ("_dead", "_first", "_heap", "_serial", "touched")
 
     def __init__(self) -> None:
         self.touched: dict[int, Connection] = {}
         self._heap: list[Entry] = []
+        self._first: Entry | None = None  # the earliest, as far as its part has said
         self._serial = 0
         self._dead = 0
 
     def arm(self, part: Timed) -> None:
         """Have `part` called at its deadline; call after anything that may move it."""
+        entry = part.armed
+        if entry is self._first:
+            self._first = None
         due = part.deadline()
         if due is None:
             return
-        entry = part.armed
         if entry is not None:
             if entry[0] <= due:
                 return
@@ -58,6 +63,8 @@ class Deadlines:
     def disarm(self, part: Timed) -> None:
         """Let go of `part`."""
         if part.armed is not None:
+            if part.armed is self._first:
+                self._first = None
             part.armed[2] = None
             part.armed = None
             self._buried()
@@ -73,6 +80,8 @@ class Deadlines:
         """Arm what was touched."""
         for connection in self.touched.values():
             entry = connection.armed
+            if entry is self._first:
+                self._first = None
             # what is armed for earlier is looked at again by then
             if entry is None or entry[0] > connection.timers.floor:
                 self.arm(connection)
@@ -85,13 +94,17 @@ class Deadlines:
         heap = self._heap
         while heap:
             entry = heap[0]
+            due: int | None = entry[0]
+            if entry is self._first:
+                return due
             part = entry[2]
             if part is None:
                 self._dead -= 1
                 heappop(heap)
                 continue
-            due: int | None = part.deadline()
+            due = part.deadline()
             if due == entry[0]:
+                self._first = entry
                 return due
             if due is None:
                 part.armed = None
@@ -112,6 +125,7 @@ class Deadlines:
         heap, parts = self._heap, []
         while heap and heap[0][0] <= now:
             part = heappop(heap)[2]
+            self._first = None
             if part is None:
                 self._dead -= 1
                 continue

@@ -218,24 +218,43 @@ class Interface:
         return self.silenced or not (self.is_up and self.has_carrier)
 
     def wants(self) -> bool:
-        """Would `transmit` give something, or does a verb wait for its first `now`?"""
-        if self.has_news():
-            return True  # flush() found senders that wait: see settle_neighbours
+        """Would `transmit` give something, or is there something to `tend` to?"""
         slaac, arp, ndp = self.slaac, self.arp, self.ndp
+        if self.looped or (
+            # flush() found senders that wait: see settle_neighbours
+            arp is not None
+            and ndp is not None
+            and (arp.pending_kinds or ndp.pending_kinds)
+        ):
+            return True
         if slaac is not None and slaac.next_timeout() == ASAP:
             return True
-        if self.blocked():
+        if self.silenced or not (self.is_up and self.has_carrier):
             return self.has_unaware()
         if self.ready or self.outbox or self.reporting:
             return True
         return arp is not None and ndp is not None and (arp.queued or ndp.queued)
 
-    def has_news(self) -> bool:
-        """Did the neighbour caches find something out that nobody has acted on?"""
-        arp, ndp = self.arp, self.ndp
-        if arp is None or ndp is None:
-            return False
-        return bool(arp.pending_kinds or ndp.pending_kinds)
+    def tend(self, now: int) -> None:
+        """Once a turn: what we sent to our own groups, what the neighbour caches have
+        found out, verbs that wait for their first `now`, senders that cannot send.
+        """
+        if self.looped:
+            ingress.looped_arrives(self, now)
+        slaac, arp, ndp = self.slaac, self.arp, self.ndp
+        if slaac is not None and slaac.next_timeout() == ASAP:
+            slaac.handle_timeout(now)
+            self.settle_neighbours(now)
+        elif (
+            arp is not None
+            and ndp is not None
+            and (arp.pending_kinds or ndp.pending_kinds)
+        ):
+            self.settle_neighbours(now)
+        if (
+            self.silenced or not (self.is_up and self.has_carrier)
+        ) and self.has_unaware():
+            self.note_blocked(now)
 
     def has_unaware(self) -> bool:
         """Did somebody come to send who does not know that nothing can leave?"""

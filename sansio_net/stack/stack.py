@@ -34,7 +34,6 @@ from sansio_net.trace import Trace
 from . import (
     faults,
     frames,
-    ingress,
     opening,
     plugging,
     raw,
@@ -200,15 +199,7 @@ class Stack:
             if part is self.reassembler:
                 faults.report_reassembly(self, now)
         for nic in self.nics.values():
-            if nic.looped:
-                ingress.looped_arrives(nic, now)
-            if nic.slaac is not None and nic.slaac.next_timeout() == ASAP:
-                nic.slaac.handle_timeout(now)
-                nic.settle_neighbours(now)
-            elif nic.has_news():
-                nic.settle_neighbours(now)
-            if nic.blocked() and nic.has_unaware():
-                nic.note_blocked(now)
+            nic.tend(now)
         if self._closing.phase:
             self._closing.handle_timeout(self, now)
 
@@ -219,9 +210,10 @@ class Stack:
         if closing.phase and closing.is_due(self):
             return ASAP
         for nic in self.nics.values():
-            if nic.wants() or nic.looped:
+            if nic.wants():
                 return ASAP
-        return earliest(self.deadlines.earliest(), closing.at)
+        due = self.deadlines.earliest()
+        return due if closing.at is None else earliest(due, closing.at)
 
     def events(self) -> list[Event]:
         out: list[Event] = self.reports.take() if self.reports.waiting else []

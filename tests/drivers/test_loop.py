@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sansio_net.drivers.loop import HOT_TURNS, ROUNDS, Loop, arrivals, run, turn
+from sansio_net.drivers.loop import HOT_TURNS, LINGER, ROUNDS, Loop, arrivals, run, turn
 from sansio_net.errors import DeviceGone, StateError
 from sansio_net.packet import Packet
 
@@ -398,6 +398,29 @@ def test_verbs_of_a_timer_before_such_a_read_have_their_turn(real: RealNet) -> N
         loop.call_at(3, verb)  # when the second read finds nothing
         loop.run(app)
     assert seen == ["at 3"]
+
+
+def test_it_asks_a_few_times_before_it_sleeps_where_frames_came(
+    real: RealNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float | None] = []
+    peer = real.fakes[0].peer
+
+    class Counting(selectors.PollSelector):
+        def select(self, timeout: float | None = None) -> Any:
+            asked.append(timeout)
+            if timeout is None and len(asked) > 1:
+                loop.stop()  # else it would sleep for ever
+            return super().select(timeout)
+
+    monkeypatch.setattr(selectors, "PollSelector", Counting)
+    peer.send(b"request")
+    with real.loop() as loop:
+        loop.run(ignore)
+        assert asked == [None, *[0] * LINGER, None]
+        loop.call_at(0, lambda now: None)
+        loop.run(ignore)
+        assert asked[LINGER + 2 :] == [None]  # for a timer nobody lingers
 
 
 def test_busy_polling_asks_again_instead_of_sleeping(

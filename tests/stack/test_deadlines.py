@@ -88,3 +88,36 @@ def test_against_a_model(moves: list[tuple[int, int | None]]) -> None:
     assert {id(part) for part in due} == {
         id(part) for part in parts if part.at is not None and part.at <= 50
     }
+
+
+def test_the_earliest_is_not_asked_again_before_something_happens_to_it() -> None:
+    asked: list[Part] = []
+
+    class Asked(Part):
+        def deadline(self) -> int | None:
+            asked.append(self)
+            return self.at
+
+    deadlines = Deadlines()
+    first, second = Asked(10), Asked(20)
+    for part in (first, second):
+        deadlines.arm(part)
+    asked.clear()
+    assert [deadlines.earliest() for _ in range(3)] == [10] * 3
+    assert asked == [first]
+    first.at = 30
+    deadlines.arm(first)  # it moved later: to be looked at again
+    assert deadlines.earliest() == 20
+    first.at = 5
+    deadlines.arm(first)
+    assert deadlines.earliest() == 5
+    deadlines.disarm(first)
+    assert deadlines.earliest() == 20
+    assert deadlines.due(20) == [second]
+    second.at = None
+    assert deadlines.earliest() is None
+    gone = weakref.ref(second)
+    asked.clear()
+    del second, part
+    gc.collect()
+    assert gone() is None
