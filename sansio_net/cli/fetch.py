@@ -81,7 +81,8 @@ def parse_url(text: str) -> SplitResult:
         raise Failure(MALFORMED, f"URL rejected: {text}")
     if url.scheme not in ("http", "https"):
         raise Failure(UNSUPPORTED, f'Protocol "{url.scheme}" not supported')
-    return url
+    # RFC 6874 2: a zone is written fe80::1%25tap0; most write %tap0
+    return url._replace(netloc=url.netloc.replace("%25", "%"))
 
 
 def tls_context(args: Namespace) -> ssl.SSLContext:

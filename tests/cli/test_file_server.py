@@ -47,7 +47,7 @@ def test_ranges_conditions_and_methods(tmp_path: Path) -> None:
     async def client(nic: Nic) -> None:
         async def expect(request: str, status: str, body: bytes | None = None) -> str:
             got, headers, data = await ask(nic, request)
-            assert got == f"HTTP/1.1 {status}"
+            assert got.startswith(f"HTTP/1.1 {status}")
             assert body is None or data == body
             return headers
 
@@ -57,7 +57,7 @@ def test_ranges_conditions_and_methods(tmp_path: Path) -> None:
         headers = await expect(end, "206 Partial Content", b"ds\n")
         assert "Content-Range: bytes 8-10/11" in headers
         beyond = "GET /a.txt HTTP/1.1\r\nRange: bytes=100-"
-        await expect(beyond, "416 Requested Range Not Satisfiable")
+        await expect(beyond, "416 ")  # in other words on Python 3.13
         later = "If-Modified-Since: Thu, 01 Jan 2099 00:00:00 GMT"
         await expect(f"GET /a.txt HTTP/1.1\r\n{later}", "304 Not Modified", b"")
         headers = await expect("HEAD /data HTTP/1.1", "200 OK", b"")

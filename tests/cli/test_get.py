@@ -23,8 +23,8 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_on_a_link_of_its_own(wire: Wire, site: Path, tmp_path: Path) -> None:
-    """To a pipe; recorded; a reader that goes away; a signal."""
-    up = wire.up("--http", f"80:{site}", "--echo", "7")
+    """To a pipe; recorded; a reader that goes away."""
+    wire.up("--http", f"80:{site}", "--echo", "7")
     record = tmp_path / "get.pcapng"
     command = wire.a("get", "--pcap", str(record), "--host", f"b.test={B}", "b.test/in")
     assert command.finish() == (0, "some words\n", "")
@@ -39,6 +39,13 @@ def test_on_a_link_of_its_own(wire: Wire, site: Path, tmp_path: Path) -> None:
     assert status == 23
     assert err == "get: (23) Failure writing output to destination: Broken pipe\n"
 
+    assert wire.a("nc", B, "7").finish(b"and the rest of up\n")[:2] == (
+        *(0, "and the rest of up\n"),
+    )
+
+
+def test_signals(wire: Wire, site: Path) -> None:
+    up = wire.up("--http", f"80:{site}")
     for number, status in ((SIGINT, 130), (SIGTERM, 143)):
         command = wire.a("get", f"http://{B}/data")
         assert command.read(1)
@@ -46,9 +53,6 @@ def test_on_a_link_of_its_own(wire: Wire, site: Path, tmp_path: Path) -> None:
         code, _, err = command.finish_bytes()
         assert (code, err) == (status, "")
 
-    assert wire.a("nc", B, "7").finish(b"and the rest of up\n")[:2] == (
-        *(0, "and the rest of up\n"),
-    )
     # told to stop within an answer: the second signal does not wait for the reader
     command = wire.a("get", f"http://{B}/data")
     assert command.read(1) == DATA[:1]
@@ -139,6 +143,8 @@ def test_curl_s_exit_codes(site: Path) -> None:
         ("a.test", "a.test", None),
         ("http://[fd00::1]:8080/x?y=z", "fd00::1", 8080),
         ("HTTPS://A.test/", "a.test", None),
+        ("http://[fe80::1%25tap0]/", "fe80::1%tap0", None),
+        ("http://[fe80::1%tap0]:80/%25", "fe80::1%tap0", 80),
     ],
 )
 def test_urls(text: str, host: str, port: int | None) -> None:

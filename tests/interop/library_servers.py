@@ -24,7 +24,9 @@ def make_ca(folder: Path, name: str, *addresses: str) -> Path:
     cert, key = folder / "cert.pem", folder / "key.pem"
     new = ("openssl", "req", "-x509", "-nodes", "-days", "2", "-newkey", "ec")
     new += ("-pkeyopt", "ec_paramgen_curve:prime256v1")
-    own = ("-subj", "/CN=test CA", "-keyout", str(ca_key), "-out", str(ca))
+    # without this Python 3.13 takes it for no CA
+    own = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    own += ("-subj", "/CN=test CA", "-keyout", str(ca_key), "-out", str(ca))
     names = ",".join([f"DNS:{name}", *(f"IP:{address}" for address in addresses)])
     what = ("-addext", f"subjectAltName={names}")
     what += ("-addext", "basicConstraints=critical,CA:FALSE")
