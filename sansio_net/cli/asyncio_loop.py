@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sansio_net.adapters.asyncio import NetworkLoop, Nic
 from sansio_net.adapters.asyncio.driver import Driver
+from sansio_net.adapters.asyncio.opening import resolver_of
 from sansio_net.drivers import Timer
 from sansio_net.stack import Event, Interface, StackConfig
 from sansio_net.units import SECOND
@@ -65,6 +66,8 @@ async def network(
             for link in opened.links:
                 await driver.settle(link.nic, SETTLE_TIMEOUT)
             nic = Nic(driver, opened.links[0].nic, hosts)
+            if args.dns:
+                nic.resolver = resolver_of(nic, args.dns)
             loop.use(nic)
             yield nic
         finally:

@@ -10,7 +10,7 @@ from sansio_net.addresses import pack_ip
 from sansio_net.errors import MissingExtraError
 
 from .errors import MISSING_HTTP
-from .links import add_link_options, check_link_options
+from .links import add_link_options, check_link_options, parse_address
 from .ping import parse_seconds
 from .session import refuse_captures
 
@@ -56,6 +56,14 @@ def add_parser(commands: _SubParsersAction[ArgumentParser]) -> None:
         default=[],
         metavar="NAME=ADDRESS",
         help="where a name lives; repeatable",
+    )
+    add(
+        "--dns",
+        type=parse_address,
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a server that is asked for other names; repeatable",
     )
 
 

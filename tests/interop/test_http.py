@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,10 @@ import pytest
 from .lab import Host, Lab, pattern
 from .library_servers import make_ca, start_nginx
 
-pytestmark = [pytest.mark.root, pytest.mark.programs("ip", "curl", "nginx", "openssl")]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.programs("ip", "curl", "nginx", "openssl", "dnsmasq"),
+]
 
 OURS, HOST = "10.0.0.2", "10.0.0.1"
 LINK = ("--link", "tap:http0", "-a", f"{OURS}/24", "--host-address", f"{HOST}/24")
@@ -23,51 +25,58 @@ def host(lab: Lab) -> Host:
 
 
 @pytest.fixture
-def tap(host: Host) -> Callable[[], None]:
-    """Makes the device before the NIC does, so that the kernel's side can listen."""
-
-    def make() -> None:
-        host.ip("tuntap add http0 mode tap")
-        host.ip(f"address add {HOST}/24 dev http0")
-        host.ip("link set http0 up")
-
-    return make
-
-
-def test_get_against_nginx(host: Host, tap: Callable[[], None], tmp_path: Path) -> None:
-    tap()
-    ca = make_ca(tmp_path, "nginx.test", HOST)
+def nginx(host: Host, tmp_path: Path) -> Host:
+    """Serves a file of pattern(SIZE), by a certificate of nginx.test."""
+    # the device comes before the NIC, so that the kernel's side can listen
+    host.ip("tuntap add http0 mode tap")
+    host.ip(f"address add {HOST}/24 dev http0")
+    host.ip("link set http0 up")
+    make_ca(tmp_path, "nginx.test", HOST)
     start_nginx(host, tmp_path, HOST)
-    (tmp_path / "site" / "file").write_bytes(data := pattern(SIZE))
+    (tmp_path / "site" / "file").write_bytes(pattern(SIZE))
     host.listening(443)
-    link = (*LINK[:4], "--host", f"nginx.test={HOST}")
+    return host
 
-    def get(*argv: str) -> tuple[int, bytes, bytes]:
-        process = host.sansio("get", *link, *argv)
-        status = process.wait(30, check=False)
-        return status, bytes(process.output), bytes(process.errors)
 
-    assert get("http://nginx.test/file") == (0, data, b"")
-    # over TLS, to a file, by a redirect
-    path = tmp_path / "out"
-    trusted = ("--cacert", str(ca))
-    argv = (*trusted, "-L", "-o", str(path), "https://nginx.test/moved")
-    assert get(*argv) == (0, b"", b"")
-    assert path.read_bytes() == data
-    status, said, _ = get(*trusted, "-I", f"https://{HOST}/file")
-    assert (status, said[:15]) == (0, b"HTTP/1.1 200 OK")
-    assert f"Content-Length: {SIZE}".encode() in said
-    # a CA that nobody knows, a name that is another's, and not caring
-    other = ("--host", f"other.test={HOST}", *trusted, "https://other.test/file")
-    for argv in (("https://nginx.test/file",), other):
-        status, said, error = get(*argv)
-        assert (status, said) == (60, b"")
-        assert error.startswith(b"get: (60) SSL certificate problem: "), error
-    assert get("-k", "-f", "https://nginx.test/gone")[0] == 22
-    # the limits of time
-    status, said, _ = get("-m", "0.5", "http://nginx.test/slow")
+def get(host: Host, *argv: str) -> tuple[int, bytes, bytes]:
+    """Status, output, errors."""
+    named = ("--host", f"nginx.test={HOST}", "--host", f"other.test={HOST}")
+    process = host.sansio("get", *LINK[:4], *named, *argv)
+    status = process.wait(30, check=False)
+    return status, bytes(process.output), bytes(process.errors)
+
+
+def test_get_against_nginx(nginx: Host) -> None:
+    assert get(nginx, "http://nginx.test/file") == (0, pattern(SIZE), b"")
+    status, said, _ = get(nginx, "-m", "0.5", "http://nginx.test/slow")
     assert status == 28
     assert 0 < len(said) < SIZE
+    # names by a server
+    nginx.start(
+        *("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv"),
+        *("--no-hosts", "--user=root", "--pid-file=", "--local=/test/"),
+        f"--host-record=named.test,{HOST}",
+    )
+    nginx.listening(53, "-lu")
+    assert get(nginx, "--dns", HOST, "-I", "http://named.test/file")[0] == 0
+    assert get(nginx, "--dns", HOST, "http://nobody.test/")[::2] == (
+        *(6, b"get: (6) Could not resolve host: nobody.test\n"),
+    )
+
+
+def test_get_over_tls(nginx: Host, tmp_path: Path) -> None:
+    """To a file, by a redirect; what is not trusted; and not caring."""
+    path = tmp_path / "out"
+    trusted = ("--cacert", f"{tmp_path}/ca.pem")
+    argv = (*trusted, "-L", "-o", str(path), "https://nginx.test/moved")
+    assert get(nginx, *argv) == (0, b"", b"")
+    assert path.read_bytes() == pattern(SIZE)
+    # a CA that nobody knows, a name that is another's
+    for argv in (("https://nginx.test/file",), (*trusted, "https://other.test/file")):
+        status, said, error = get(nginx, *argv)
+        assert (status, said) == (60, b"")
+        assert error.startswith(b"get: (60) SSL certificate problem: "), error
+    assert get(nginx, "-k", "-f", "https://nginx.test/gone")[0] == 22
 
 
 def test_curl_against_up(host: Host, tmp_path: Path) -> None:
