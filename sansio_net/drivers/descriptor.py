@@ -31,11 +31,15 @@ READ_SIZE: Final = 65_600
 GSO_MAX: Final = 65_535
 """The longest super-segment that has a length an IP header can say."""
 
+SOFT_GSO_MAX: Final = 12 * 1024
+"""The longest that is cut here where the kernel does not: a connection speaks once for
+eight full frames."""
+
 JOIN_BELOW: Final = 2048
 """Up to here joining and `write` beats `writev`."""
 
-QUEUE_FRAMES: Final = 512
-"""Frames kept while the kernel takes none."""
+QUEUE_FRAMES: Final = 1024
+"""Frames kept while the kernel takes none: more than a batch of full ones, cut."""
 
 HEADERS: Final = 64
 """Different virtio headers that are remembered."""
@@ -70,6 +74,13 @@ class Offload(Enum):
     NONE = "none"
     CHECKSUM = "checksum"
     FULL = "full"
+
+
+def gso_max(offload: Offload) -> int:
+    """The longest super-segment that leaves as one packet, whoever cuts it."""
+    if offload is Offload.CHECKSUM:
+        return 0  # the kernel could, and is asked not to
+    return GSO_MAX if offload is Offload.FULL else SOFT_GSO_MAX
 
 
 def keep_buffers_warm() -> None:

@@ -24,11 +24,11 @@ from . import interface
 from .descriptor import (
     BATCH_BYTES,
     GONE,
-    GSO_MAX,
     READ_SIZE,
     Input,
     Offload,
     Output,
+    gso_max,
     keep_buffers_warm,
 )
 
@@ -129,7 +129,7 @@ class RawSocketDevice:
         self.capabilities = Capabilities(
             mtu=mtu,
             checksum=offload is not Offload.NONE,
-            gso_max=GSO_MAX if offload is Offload.FULL else 0,
+            gso_max=gso_max(offload),
             uso=offload is Offload.FULL,
             gso_guess=not self._vnet_size,
         )

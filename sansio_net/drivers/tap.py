@@ -24,11 +24,11 @@ from . import interface
 from .descriptor import (
     BATCH_BYTES,
     GONE,
-    GSO_MAX,
     READ_SIZE,
     Input,
     Offload,
     Output,
+    gso_max,
     keep_buffers_warm,
 )
 
@@ -160,7 +160,7 @@ class TapDevice:
             mtu=mtu,
             medium=medium,
             checksum=vnet,
-            gso_max=GSO_MAX if offload is Offload.FULL else 0,
+            gso_max=gso_max(offload),
         )
 
     def __repr__(self) -> str:

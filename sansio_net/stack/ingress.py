@@ -38,14 +38,22 @@ from sansio_net.wire.ipv6_extensions import (
 )
 from sansio_net.wire.vlan import is_tag, read_tags
 
-from . import delivery, faults, forwarding, frames, groups, options4, raw, upkeep
+from . import (
+    delivery,
+    established,
+    faults,
+    forwarding,
+    frames,
+    groups,
+    options4,
+    raw,
+    upkeep,
+)
 from .arrival import Arrival, Segment
 from .transparent import takes
 from .zones import with_zone
 
 if TYPE_CHECKING:
-    from sansio_net.protocols.tcp import Connection
-
     from .interface import Interface
 
 _ETHERNET: Final = Medium.ETHERNET
@@ -53,6 +61,7 @@ _IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
 _IPV6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
 _ARP: Final = ETHERTYPE_ARP.to_bytes(2, "big")
 _ICMP: Final = ipv4.PROTO_ICMP.to_bytes(1, "big")
+_TCP: Final = ipv4.PROTO_TCP.to_bytes(1, "big")
 _UDP: Final = ipv4.PROTO_UDP.to_bytes(1, "big")
 
 _ipv4_fields: Final = ipv4.HEADER.unpack_from
@@ -70,31 +79,46 @@ def receive(nic: Interface, packets: Sequence[Packet | bytes], now: int) -> None
     mac, known, rx_bytes = nic.mac, nic.known, 0
     # raw sockets see what comes, and tags are looked at, on the general way alone
     is_plain = ethernet and not (nic.vlans or arrival.raw)
+    run = established.Run(nic.stack) if is_plain and len(packets) > 1 else None
     for item in packets:
         packet = Packet(item) if isinstance(item, bytes) else item
         if packet.body:
             packet = packet.joined()
         frame = packet.head
         rx_bytes += len(frame)
+        if run is not None and run.connection is not None:
+            if run.goes_on(packet):
+                continue
+            run.ends(now)
         arrival.packet = packet
         arrival.group = False
         if is_plain and frame[:6] == mac and packet.info is None:
             kind = frame[12:14]
             if kind == _IPV4:
                 protocol = frame[23:24]
-                if protocol == _UDP:
+                if protocol == _TCP:
+                    if established.takes(nic, packet, 14, now, run):
+                        continue
+                elif protocol == _UDP:
                     if known.takes(packet, 14, now):
                         continue
                 elif protocol == _ICMP and known.echoes(packet, 14, now):
                     continue
                 ipv4_arrives(arrival, 14, now)
                 continue
-            if kind == _IPV6 and frame[20:21] == _UDP and known.takes6(packet, 14, now):
-                continue
+            if kind == _IPV6:
+                protocol = frame[20:21]
+                if protocol == _TCP:
+                    if established.takes6(nic, packet, 14, now):
+                        continue
+                elif protocol == _UDP and known.takes6(packet, 14, now):
+                    continue
         if ethernet:
             _frame_arrives(arrival, now)
         else:
             ip_arrives(arrival, 0, now)
+    if run is not None and run.connection is not None:
+        run.ends(now)
     nic.rx_packets += len(packets)
     nic.rx_bytes += rx_bytes
 
@@ -156,17 +180,21 @@ def _arp_arrives(nic: Interface, frame: bytes, at: int, now: int) -> None:
 
 def ip_arrives(arrival: Arrival, at: int, now: int) -> None:
     """An IP packet of either family, as a TUN or `lo` has them."""
-    packet, known = arrival.packet, arrival.nic.known
-    frame = packet.head
+    packet, nic = arrival.packet, arrival.nic
+    frame, known = packet.head, nic.known
     version = frame[at] >> 4 if len(frame) > at else 0
     is_plain = not (arrival.raw or arrival.group)
     if version == 4:
-        if not (
-            is_plain and (known.takes(packet, at, now) or known.echoes(packet, at, now))
+        if not is_plain or not (
+            established.takes(nic, packet, at, now)
+            or known.takes(packet, at, now)
+            or known.echoes(packet, at, now)
         ):
             ipv4_arrives(arrival, at, now)
     elif version == 6:
-        if not (is_plain and known.takes6(packet, at, now)):
+        if not is_plain or not (
+            established.takes6(nic, packet, at, now) or known.takes6(packet, at, now)
+        ):
             ipv6_arrives(arrival, at, now)
     else:
         arrival.drop(DropReason.IP_BAD_VERSION)
@@ -195,21 +223,6 @@ def ipv4_arrives(arrival: Arrival, at: int, now: int) -> None:
         return
     arrival.start, arrival.end = at, at + total
     arrival.src, arrival.dst, arrival.tos, arrival.ttl = src, dst, tos, ttl
-    if (
-        protocol == 6
-        and ihl == 20
-        and not (fragment & 0x3FFF or arrival.raw or arrival.group)
-    ):
-        # the addresses were validated when the connection began
-        nic = arrival.nic
-        connection = nic.stack.connection_table.get(frame[at + 12 : at + 24])
-        if (
-            connection is not None
-            and connection.nic is nic
-            and (dst in nic.local or upkeep.is_transparent(connection))
-        ):
-            tcp_arrives(arrival, at + 20, now, connection)
-            return
     if not classify(arrival, now):
         return
     if ihl > 20 and not options4.arrive(arrival, ihl, now):
@@ -378,9 +391,7 @@ def checksum_wrong(arrival: Arrival, at: int, protocol: int) -> bool:
     return (words(data) + protocol + length) % 0xFFFF != 0
 
 
-def tcp_arrives(
-    arrival: Arrival, at: int, now: int, connection: Connection | None = None
-) -> None:
+def tcp_arrives(arrival: Arrival, at: int, now: int) -> None:
     """A segment: parse, verify, then to its connection or to `delivery`."""
     packet = arrival.packet
     frame, end = packet.head, arrival.end
@@ -404,9 +415,8 @@ def tcp_arrives(
     options = frame[at + 20 : data] if data > at + 20 else b""
     cuts = -(-size // packet.gso_size) if packet.gso_size and size else 1
     stack = arrival.nic.stack
-    if connection is None:
-        key = arrival.src + arrival.dst + frame[at : at + 4]
-        connection = stack.connection_table.get(key)
+    key = arrival.src + arrival.dst + frame[at : at + 4]
+    connection = stack.connection_table.get(key)
     if connection is not None:
         connection.segment_arrives(
             seq, ack, flags, wnd, urgent, options, body, now, cuts, arrival.tos & 3

@@ -7,16 +7,17 @@ RFC 9293 3.1, RFC 768, RFC 1071; the cutting is that of a device with TSO and US
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from sansio_net.errors import MalformedError, TruncatedError
 from sansio_net.packet import CSUM_PARTIAL, Chunk, Packet
 
 from . import ipv4, ipv6, tcp, udp
-from .checksum import ones_sum, pseudo_base
+from .checksum import ones_sum, pseudo_base, words
 from .ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, parse_ethernet
 
 _WORD: Final = Struct("!H")
+_LENGTH_IDENT: Final = Struct("!HH")
 _SEQ: Final = Struct("!I")
 
 _LAST_ONLY: Final = tcp.FIN | tcp.PSH
@@ -29,9 +30,12 @@ def flatten(packet: Packet) -> list[bytes]:
     Raises a WireError when a packet to be cut or completed is not TCP or UDP over IP
     where its metadata says. Other packets come back as they are, in one piece.
     """
-    if packet.gso_size:
-        return [_summed(one) for one in cut(packet)]
-    return [_summed(packet)]
+    if not packet.gso_size:
+        return [_summed(packet)]
+    layout = _layout(packet)
+    if layout.protocol == ipv4.PROTO_TCP and layout.is_usual:
+        return _segments(layout, packet.gso_size)
+    return [_summed(one) for one in _cuts(packet, layout)]
 
 
 def _summed(packet: Packet) -> bytes:
@@ -85,6 +89,33 @@ def cut(packet: Packet) -> list[Packet]:
 
     Their payload are views of its payload, their checksums put off. Raises a WireError.
     """
+    return _cuts(packet, _layout(packet))
+
+
+class _Layout(NamedTuple):
+    """Where a super-segment has what: the IP header at `network`, TCP's or UDP's at
+    `transport`, payload in ``[start, end)``. base: the pseudo-header's sum without the
+    length; None: a datagram without checksum."""
+
+    data: bytes
+    network: int
+    transport: int
+    start: int
+    end: int
+    protocol: int
+    base: int | None
+    v4: bool
+
+    @property
+    def is_usual(self) -> bool:
+        """Does an IPv4 header end where the metadata says?"""
+        data, network = self.data, self.network
+        end = network + (data[network] & 15) * 4 if self.v4 else self.transport
+        return end == self.transport
+
+
+def _layout(packet: Packet) -> _Layout:
+    """Raises a WireError where it is not what its metadata says."""
     data = packet.join()
     network = network_start(packet)
     if len(data) < network + ipv4.HEADER_SIZE:
@@ -103,13 +134,18 @@ def cut(packet: Packet) -> list[Packet]:
         if size < minimum or len(data) < transport + size:
             raise MalformedError(f"TCP data offset {size}")
     base = _base(packet, data, network, transport, protocol, v4)
-    head, start = data[: transport + size], transport + size
+    start = transport + size
     # padding of the link is no payload; a total length of 0 is a packet above 64 KB
     length = _length(data, network, v4)
     end = min(len(data), network + length) if length else len(data)
     if end < start:
         raise MalformedError("the IP length ends within the headers")
-    step = packet.gso_size
+    return _Layout(data, network, transport, start, end, protocol, base, v4)
+
+
+def _cuts(packet: Packet, layout: _Layout) -> list[Packet]:
+    data, network, transport, start, end, protocol, base, v4 = layout
+    head, step = data[:start], packet.gso_size
     count = max(1, -(-(end - start) // step))
     view = memoryview(data)
     cuts = []
@@ -121,7 +157,7 @@ def cut(packet: Packet) -> list[Packet]:
         if protocol == ipv4.PROTO_TCP:
             _renumber_tcp(frame, transport, index, step, index == count - 1)
         else:
-            _WORD.pack_into(frame, transport + 4, size + len(payload))
+            _WORD.pack_into(frame, transport + 4, udp.HEADER_SIZE + len(payload))
         one = _put_off(frame, payload, transport, protocol, base)
         one.offset = packet.offset
         cuts.append(one)
@@ -144,6 +180,46 @@ def cut_size(frame: bytes, network: int, mtu: int) -> int:
             if top < mtu:
                 return mtu - top
     raise MalformedError("no super-segment of TCP")
+
+
+def _segments(layout: _Layout, step: int) -> list[bytes]:
+    """The frames of a TCP super-segment. Of their headers only what differs from one
+    to the next is summed anew."""
+    data, network, transport, start, end, _, base, v4 = layout
+    assert base is not None
+    link, ip = data[:network], bytearray(data[network:transport])
+    header = bytearray(data[transport:start])
+    (ident,) = _WORD.unpack_from(ip, 4)
+    (seq,), (word,) = _SEQ.unpack_from(header, 4), _WORD.unpack_from(header, 12)
+    ip_rest = 0
+    if v4:
+        ip[2:6] = bytes(4)
+        ip[10:12] = bytes(2)
+        ip_rest = int.from_bytes(ip, "big")
+    header[4:8], header[12:14], header[16:18] = bytes(4), bytes(2), bytes(2)
+    rest = base + int.from_bytes(header, "big")
+    frames, cut_word = [], word & ~_LAST_ONLY
+    for at in range(start, end, step) if end > start else (start,):
+        upto = at + step
+        if upto >= end:
+            upto, cut_word = end, cut_word | word & _LAST_ONLY
+        text = data[at:upto]
+        length = start - transport + upto - at
+        n = words(text) + rest + seq + cut_word + length
+        _SEQ.pack_into(header, 4, seq)
+        _WORD.pack_into(header, 12, cut_word)
+        _WORD.pack_into(header, 16, 0xFFFF ^ (n % 65535 or 65535))
+        if v4:
+            length += transport - network
+            n = ip_rest + length + ident
+            _LENGTH_IDENT.pack_into(ip, 2, length, ident)
+            _WORD.pack_into(ip, 10, 0xFFFF ^ (n % 65535 or 65535))
+            ident = ident + 1 & 0xFFFF
+        else:
+            _WORD.pack_into(ip, 4, length + transport - network - ipv6.HEADER_SIZE)
+        frames.append(b"".join((link, ip, header, text)))
+        seq, cut_word = seq + step & 0xFFFFFFFF, cut_word & ~_FIRST_ONLY
+    return frames
 
 
 def _transport(packet: Packet, data: bytes, network: int, v4: bool) -> tuple[int, int]:

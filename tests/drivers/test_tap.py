@@ -14,7 +14,12 @@ import pytest
 
 from sansio_net.addresses import format_mac, pack_mac
 from sansio_net.drivers import interface, tap
-from sansio_net.drivers.descriptor import BATCH_BYTES, BATCH_FRAMES, Offload
+from sansio_net.drivers.descriptor import (
+    BATCH_BYTES,
+    BATCH_FRAMES,
+    SOFT_GSO_MAX,
+    Offload,
+)
 from sansio_net.drivers.tap import TapDevice
 from sansio_net.errors import DeviceError, DeviceGone, MissingExtraError
 from sansio_net.packet import CSUM_PARTIAL, Capabilities, Medium, Packet
@@ -122,7 +127,8 @@ def test_sends_and_says_what_it_can(pair: tuple[TapDevice, socket.socket]) -> No
     device.send([Packet(b"head", [b"body"])], 0)
     assert far.recv(100) == b"headbody"
     assert device.room() == BATCH_FRAMES
-    assert (device.capabilities.checksum, device.capabilities.gso_max) == (False, 0)
+    assert not device.capabilities.checksum
+    assert device.capabilities.gso_max == SOFT_GSO_MAX  # cut before it is written
     assert device.link() is None
     assert not os.get_inheritable(device.fileno())
 
@@ -313,7 +319,7 @@ class TestRealDevice:
         before = TapDevice("tap5")
         before.close()
         device = TapDevice("tap5", offload=Offload.NONE)
-        assert device.capabilities == Capabilities(mtu=9000)
+        assert device.capabilities == Capabilities(mtu=9000, gso_max=SOFT_GSO_MAX)
         device.close()
         assert "tap5" in ip("link")
 

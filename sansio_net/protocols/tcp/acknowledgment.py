@@ -186,7 +186,7 @@ def _go_on(conn: Connection, now: int) -> None:
         all_delivered(conn, now)
     if sender.fin:
         conn.wake()
-    elif sender.snd_una == sender.snd_nxt:
+    elif conn.recovery.rack is not None:
         conn.recovery.rest()
 
 

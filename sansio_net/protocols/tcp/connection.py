@@ -47,7 +47,6 @@ from . import (
     arming,
     arrival,
     edge,
-    events,
     fastpath,
     lifecycle,
     mtu,
@@ -56,6 +55,7 @@ from . import (
     timeouts,
     tuning,
 )
+from . import events as _events
 from .challenge import ChallengeLimit
 from .congestion import controller
 from .ecn import Ecn
@@ -417,21 +417,12 @@ class Connection:
                 self, seq, ack, flags, wnd, urgent, options, body, now, cuts, ecn
             )
 
-    def emit(self, now: int) -> Packet | None:
-        """The next packet, at its TCP header and with `info` None; or None."""
-        return output.emit(self, now)
-
-    def rests(self, now: int) -> bool:
-        """After a packet: is it known that `emit` would give no other now?"""
-        return output.rests(self, now)
-
-    def drain(self, out: list[TcpEvent]) -> None:
-        """Append the pending events in their order."""
-        events.drain(self, out)
-
     def deadline(self) -> int | None:
-        """When `handle_timeout` is due."""
-        return self.timers.earliest()
+        """When `handle_timeout` is due. None: it is idle, and small from now on."""
+        due = self.timers.earliest()
+        if due is None:
+            self.recovery.rest()
+        return due
 
     def blocked(self, now: int) -> None:
         """What `emit` would give cannot leave: time-outs count all the same."""
@@ -447,6 +438,9 @@ class Connection:
         if self.pending_kinds and notified is not None:
             notified.append(self)
 
+    emit = output.emit
+    rests = output.rests
+    drain = _events.drain
     path_changed = mtu.path_changed
     path_mtu = mtu.path_mtu
     unreachable = network.unreachable

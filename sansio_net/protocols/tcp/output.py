@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 
 def emit(conn: Connection, now: int) -> Packet | None:
-    """The next packet, or None when nothing may leave now; timers are armed then."""
+    """The next packet, at its TCP header and with `info` None; or None when nothing may
+    leave now, and timers are armed."""
     conn.clock = now
     if conn.owed:
         packet = _control(conn, now)

@@ -104,9 +104,11 @@ class Recovery:
         return board
 
     def rest(self) -> None:
-        """Nothing is in flight, or waits to be: an idle connection is small."""
+        """Nothing that is recorded is in flight: an idle connection is small."""
         board = self.scoreboard
-        if self.phase is OPEN and board is not None and board.rate is None:
+        if board is None or board.records or board.rate is not None:
+            return
+        if self.phase is OPEN:
             self.scoreboard = None
             if self.tail is not None and self.tail.may_probe:
                 self.tail = None

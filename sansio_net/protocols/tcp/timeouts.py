@@ -171,6 +171,7 @@ def _keepalive(conn: Connection, now: int) -> None:
     options = conn.options
     if not options.keepalive:
         return
+    conn.recovery.rest()
     if not conn.keepalives:
         # RFC 9293 3.8.4: only when idle; text in flight has time-outs of its own
         due = conn.heard_at + options.keepalive_idle

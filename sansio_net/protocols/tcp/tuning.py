@@ -53,6 +53,7 @@ def set_options(conn: Connection, changes: dict[str, int | bool | str | None]) -
     conn.options = options = replace(conn.options, **changes)  # type: ignore[arg-type]
     for timer in (KEEPALIVE, USER):
         conn.timers.stop(timer)
+    conn.recovery.rest()  # text that leaves from now on is under the new ones
     sender, receiver = conn.sender, conn.receiver
     if "send_buffer" in changes or "send_buffer_max" in changes:
         sender.limit = send_limit(options, sender.limit)

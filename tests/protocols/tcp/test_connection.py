@@ -277,6 +277,8 @@ def test_an_idle_connection_is_small() -> None:
             server.handle_timeout(later)
             client.receive(server.transmit(later), later)
             client.events(), server.events()
+            client.transmit(later), server.transmit(later)
+            client.next_timeout(), server.next_timeout()
             client.options = server.options = options
             client.counters = server.listener = None
             kept += [client, server]
