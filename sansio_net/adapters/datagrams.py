@@ -7,11 +7,13 @@ import socket
 from collections import deque
 from typing import Any, Final
 
+from sansio_net.addresses import SocketAddress
 from sansio_net.errors import ConnectionFailed, LimitError
 from sansio_net.packet import Datagram
 from sansio_net.stack import UdpSocket
 
 from .endpoint import Address, Endpoint, Home, as_os_error, refuse
+from .names import destination
 from .sockets import MEMBERSHIP, DatagramSocket, UnboundSocket
 from .streams import StreamEndpoint
 
@@ -46,7 +48,7 @@ class DatagramEndpoint(Endpoint):
         else:
             self._joined.pop((level, bytes(value)), None)
 
-    def _open(self, local: tuple[str, int], peer: tuple[str, int] | None) -> None:
+    def _open(self, local: SocketAddress, peer: SocketAddress | None) -> None:
         self.home.check()
         reuse = any(self.is_set(socket.SOL_SOCKET, option) for option in REUSE)
         with as_os_error():
@@ -87,7 +89,7 @@ class DatagramEndpoint(Endpoint):
     def connect(self, address: Address) -> None:
         """Datagrams go there and come from there alone; those that are here stay."""
         self.check()
-        peer = self.plain(address)
+        peer = destination(self.plain(address))
         local = self._wildcard()
         udp = self._udp
         if udp is not None:
@@ -144,7 +146,7 @@ class DatagramEndpoint(Endpoint):
                 if address is None:
                     udp.send(data)
                 else:
-                    udp.send_to(data, self.plain(address))
+                    udp.send_to(data, destination(self.plain(address)))
         except OSError as error:
             if isinstance(error.__cause__, LimitError):
                 raise BlockingIOError(errno.EAGAIN, "no room") from None

@@ -23,14 +23,11 @@ from sansio_net.stack import (
     Stack,
 )
 
-from .names import mapped
+from .names import MAPPED, mapped
 from .owners import Owners, Source
 from .sockets import Sockname, VirtualSocket, sockname
 
 Address = tuple[Any, ...]
-
-MAPPED: Final = "::ffff:"
-"""How IPv4 begins as a socket of IPv6 has it."""
 
 NO_DESCRIPTOR: Final = 2**31 - 1
 """What `fileno` gives where -1 would mean "closed": no process has that one."""

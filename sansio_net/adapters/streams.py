@@ -23,6 +23,7 @@ from sansio_net.stack import (
 )
 
 from .endpoint import Address, Endpoint, Home, as_os_error, refuse
+from .names import destination
 from .sockets import ListeningSocket, StreamSocket, UnconnectedSocket
 
 
@@ -73,7 +74,9 @@ class StreamEndpoint(Endpoint):
             )
         listener.pause()
         self._listener = listener
-        self.replace_looks(ListeningSocket(listener, self.family))
+        listening = ListeningSocket(listener, self.family)
+        listening.accepts = False
+        self.replace_looks(listening)
         self.own(listener)
 
     def listen(self, backlog: int = 128) -> None:
@@ -85,7 +88,7 @@ class StreamEndpoint(Endpoint):
         listener = self._listener
         assert listener is not None
         listener.backlog = max(1, backlog)
-        self._listening = True
+        self._listening = self.looks.accepts = True
         self._take_more()
 
     def _take_more(self) -> None:
@@ -118,7 +121,7 @@ class StreamEndpoint(Endpoint):
             refuse(errno.EISCONN if self._conn.established else errno.EALREADY)
         if self._listening:
             refuse(errno.EISCONN)
-        destination, local = self.plain(address), None
+        peer, local = destination(self.plain(address)), None
         self.home.check()
         looks = self.looks
         options: TcpOptions
@@ -130,9 +133,7 @@ class StreamEndpoint(Endpoint):
             assert isinstance(looks, UnconnectedSocket)
             options = looks.options
         with as_os_error():
-            conn = self.home.stack.tcp_connect(
-                destination, local=local, options=options
-            )
+            conn = self.home.stack.tcp_connect(peer, local=local, options=options)
         self._conn = conn
         self.replace_looks(StreamSocket(conn, self.home.wake))
         self.own(conn)
@@ -297,13 +298,3 @@ class StreamEndpoint(Endpoint):
         """SO_LINGER with no time: RST at once."""
         value: Any = self.looks.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
         return len(value) == 8 and struct.unpack("ii", value) == (1, 0)
-
-    def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
-        if (level, optname) == (socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            self.check()
-            return int(self._listening)
-        if (level, optname) == (socket.SOL_SOCKET, socket.SO_ERROR):
-            self.check()
-            lost = self._conn.error if self._conn is not None else None
-            return (lost.errno or 0) if isinstance(lost, OSError) else 0
-        return super().getsockopt(level, optname, buflen)

@@ -162,6 +162,24 @@ def test_refused_and_unreachable_and_unknown() -> None:
     run(main)
 
 
+def test_no_address_is_this_host() -> None:
+    async def main() -> None:
+        async with two_nics() as (a, _), trio.open_nursery() as nursery:
+            await nursery.start(a.serve_tcp, echo, 7)
+            for family, host in (
+                (socket.AF_INET, "0.0.0.0"),
+                (socket.AF_INET6, "::"),
+                (socket.AF_INET, ""),
+            ):
+                with a.socket(family) as sock:
+                    await sock.connect((host, 7))
+                    assert sock.getpeername()[0] in ("127.0.0.1", "::1")
+                    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+            nursery.cancel_scope.cancel()
+
+    run(main)
+
+
 def test_a_reset_is_a_broken_resource() -> None:
     async def main() -> None:
         async with two_nics() as (a, b):
