@@ -1,6 +1,7 @@
-"""One stack in a trio run: a system task that turns and rests.
+"""One stack in a trio run: two system tasks that turn it, one when its device is
+readable, one when a verb was called or a deadline has come.
 
-It runs no code of the application, cannot be cancelled by it, and is over before
+They run no code of the application, cannot be cancelled by it, and are over before
 `open_nic` is left.
 """
 
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 import contextvars
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import trio
@@ -28,6 +30,30 @@ GRACE: Final = SECOND
 def trio_clock() -> int:
     """The run's own clock, which a test may have replaced, in nanoseconds."""
     return int(trio.current_time() * SECOND)
+
+
+class Slot:
+    """Where one task waits to be woken."""
+
+    def __init__(self) -> None:
+        self._task: trio.lowlevel.Task | None = None
+
+    async def wait(self) -> None:
+        """Raises BusyResourceError where another one waits already."""
+        if self._task is not None:
+            raise trio.BusyResourceError("another task is using this socket")
+        self._task = trio.lowlevel.current_task()
+
+        def abort(raise_cancel: object) -> trio.lowlevel.Abort:
+            self._task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def wake(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            trio.lowlevel.reschedule(task)
 
 
 class Driver:
@@ -54,7 +80,10 @@ class Driver:
         self._now = 0
         self._in_turn = self._woken = self._over = False
         self._end: SansioNetError | None = None
-        self._rest: trio.CancelScope | None = None
+        self._slot = Slot()
+        self._rest = trio.CancelScope()
+        self._due: int | None = None
+        """When the resting task wakes by itself, at the latest."""
         self._changed = trio.Event()
         self._done = trio.Event()
 
@@ -71,8 +100,7 @@ class Driver:
         """A verb was called, or the device has something: a turn is due."""
         if not self._in_turn:
             self._woken = True
-            if self._rest is not None:
-                self._rest.cancel()
+            self._slot.wake()
 
     def check(self) -> None:
         if self._end is not None:
@@ -85,18 +113,75 @@ class Driver:
 
     async def _run(self) -> None:
         try:
-            ready: tuple[Interface, ...] = ()
-            while not self._over and self._devices:
-                self._turn(ready)
-                ready = await self._wait()
+            async with trio.open_nursery() as nursery:
+                fd = self._device.fileno()
+                if fd is not None:
+                    nursery.start_soon(self._guard, partial(self._read, fd))
+                await self._guard(self._tick)
+                nursery.cancel_scope.cancel()
+        finally:
+            self._done.set()
+            self._tell()
+
+    async def _guard(self, task: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await task()
         except Exception as error:
             # a device or the stack is broken: the program in the block has to end
             self.failure = error
             self._lose_all(ConnectionAborted(f"the NIC failed: {error!r}"))
             self.body.cancel()
-        finally:
-            self._done.set()
-            self._tell()
+            self.stop()
+
+    async def _tick(self) -> None:
+        """Turn when asked to, and when a deadline has come."""
+        self._woken = True
+        while not self._over and self._devices:
+            if self._woken:
+                self._turn()
+            until = self._deadline()
+            if self._woken or (until is not None and until <= self._now):
+                self._woken = True
+                await trio.lowlevel.checkpoint()
+                continue
+            self._due = until
+            with trio.CancelScope(deadline=self._on_trio_s(until)) as self._rest:
+                await self._slot.wait()
+            if self._rest.cancelled_caught:
+                self._woken = True
+                # a float of seconds may be early by less than it can tell
+                self._now = max(self._now, self._due or 0)
+
+    async def _read(self, fd: int) -> None:
+        """Turn when the device has something."""
+        device, ready = self._device, (self._nic,)
+        while not self._over and self._devices:
+            await trio.lowlevel.wait_readable(fd)
+            self._turn(ready)
+            while self._devices and device.readable():
+                await trio.lowlevel.checkpoint()
+                self._turn(ready)
+            until = self._deadline()
+            if until is not None and until <= self._now:
+                self.wake()
+            elif until is not None and (self._due is None or until < self._due):
+                # called early it does no harm, so it is never moved later
+                self._due = until
+                self._rest.deadline = self._on_trio_s(until)
+
+    def _deadline(self) -> int | None:
+        return earliest(self.stack.next_timeout(), self._device.next_timeout())
+
+    def _on_trio_s(self, until: int | None) -> float:
+        """A deadline by the clock of the run."""
+        if until is None:
+            return math.inf
+        return trio.current_time() + max(0, until - self._clock()) / SECOND
+
+    def stop(self) -> None:
+        """No turn after this one."""
+        self._over = True
+        self._slot.wake()
 
     def _turn(self, ready: tuple[Interface, ...] = ()) -> None:
         now = self._now = max(self._now, self._clock())
@@ -109,30 +194,9 @@ class Driver:
         finally:
             self._in_turn = False
 
-    async def _wait(self) -> tuple[Interface, ...]:
-        """Until something is to be done; the interface if its device is readable."""
-        device, now = self._device, self._now
-        fd = device.fileno() if self._devices else None
-        until = earliest(self.stack.next_timeout(), device.next_timeout())
-        hot = fd is not None and device.readable()
-        if hot or self._woken or (until is not None and until <= now):
-            await trio.lowlevel.checkpoint()
-            return (self._nic,) if hot else ()
-        left = math.inf if until is None else max(0, until - self._clock()) / SECOND
-        with trio.move_on_after(left) as self._rest:
-            if fd is None:
-                await trio.sleep_forever()
-            else:
-                await trio.lowlevel.wait_readable(fd)
-                return (self._nic,)
-        self._rest = None
-        if until is not None and not self._woken:
-            # a float of seconds may be early by less than it can tell
-            self._now = max(now, until)
-        return ()
-
     def _gone(self, nic: Interface, error: DeviceGone) -> None:
         self._lose_all(ConnectionAborted(str(error)))
+        self.stop()
 
     def _lose_all(self, error: SansioNetError) -> None:
         self._end = error
@@ -142,11 +206,11 @@ class Driver:
 
     async def settle(self, timeout: int) -> None:
         """Until the link was asked about every address (RFC 4862 5.4, RFC 5227)."""
-        await self._until(
+        await self._wait_until(
             lambda: all(address.usable for address in self._nic.addresses), timeout
         )
 
-    async def _until(self, done: Callable[[], bool], timeout: int) -> None:
+    async def _wait_until(self, done: Callable[[], bool], timeout: int) -> None:
         """Until it is so, the driver has ended, or `timeout` ns have passed."""
         with trio.move_on_after(timeout / SECOND):
             while not (done() or self._done.is_set()):
@@ -161,7 +225,7 @@ class Driver:
             self.owners.close()
             self.stack.close(timeout)
             self.wake()
-            await self._until(lambda: self.owners.stack_closed, timeout + GRACE)
+            await self._wait_until(lambda: self.owners.stack_closed, timeout + GRACE)
 
     async def abort(self) -> None:
         """At once: resets to all peers, and an error to all who wait."""
@@ -170,9 +234,7 @@ class Driver:
             connection.abort()
         if self._devices and not self._done.is_set():
             self._turn()  # their resets
-        self._over = True
-        if self._rest is not None:
-            self._rest.cancel()
+        self.stop()
         with trio.CancelScope(shield=True):
             await self._done.wait()
         for device in self._devices.values():

@@ -16,36 +16,12 @@ from sansio_net.adapters.datagrams import DatagramEndpoint
 from sansio_net.adapters.endpoint import Endpoint, refuse
 from sansio_net.adapters.streams import StreamEndpoint
 
-from .driver import Driver
+from .driver import Driver, Slot
 
 T = TypeVar("T")
 
 Resolve = Callable[[int, int, Any, bool], Awaitable[Any]]
 """Of a family, a type, an address, whether it is for bind: the address in numbers."""
-
-
-class Slot:
-    """Where one task waits until a direction of a socket is worth another try."""
-
-    def __init__(self) -> None:
-        self._task: trio.lowlevel.Task | None = None
-
-    async def wait(self) -> None:
-        """Raises BusyResourceError where another one waits already."""
-        if self._task is not None:
-            raise trio.BusyResourceError("another task is using this socket")
-        self._task = trio.lowlevel.current_task()
-
-        def abort(raise_cancel: object) -> trio.lowlevel.Abort:
-            self._task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
-
-    def wake(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            trio.lowlevel.reschedule(task)
 
 
 class Socket(trio.socket.SocketType):
