@@ -23,7 +23,14 @@ from sansio_net.protocols.udp import UdpSocket
 from sansio_net.protocols.udp.ways import Way
 from sansio_net.wire import icmp, ipv4
 
-from .hops import DEFAULT_HOP_LIMIT, MIN_MTU6, Hop, find_hop, next_ident
+from .hops import (
+    DEFAULT_HOP_LIMIT,
+    IDENT_BUCKETS,
+    MIN_MTU6,
+    Hop,
+    find_hop,
+    next_ident,
+)
 
 if TYPE_CHECKING:
     from .arrival import Arrival
@@ -239,8 +246,7 @@ def leaves(nic: Interface, packet: Packet, socket: UdpSocket) -> bool:
 
     RFC 791 3.1, RFC 8200 3, RFC 768.
     """
-    way = packet.info
-    assert isinstance(way, Way)
+    way: Way = packet.info  # type: ignore[assignment]
     hop: Hop | None = way.hop
     if hop is None or hop.version != nic.stack.routes.version:
         hop = way.hop = _hop_of(nic.stack, way, socket)
@@ -250,9 +256,7 @@ def leaves(nic: Interface, packet: Packet, socket: UdpSocket) -> bool:
     header = neighbour.header if neighbour is not None else hop.header
     if header is None or hop.nic is not nic or packet.gso_size:
         return False
-    length = 8
-    for part in packet.body:
-        length += len(part)
+    length = 8 + (len(packet.body[0]) if packet.body else 0)
     # neither sum is ever 0: no address of ours is all zero
     check = (way.base + length) % 65535 or 65535
     ttl = way.ttl
@@ -260,7 +264,9 @@ def leaves(nic: Interface, packet: Packet, socket: UdpSocket) -> bool:
         total = 20 + length
         if total > hop.mtu:
             return False
-        ident = next_ident(nic.stack, way.dst, packet, length)
+        idents, bucket = nic.stack.idents, way.dst[3] % IDENT_BUCKETS
+        ident = idents[bucket]  # as `next_ident`
+        idents[bucket] = (ident + 1) & 0xFFFF
         first = 0x4500 | way.tos
         # addresses and protocol are summed up in the pseudo-header
         n = way.base + first + total + ident + (ttl << 8)

@@ -17,6 +17,8 @@ from .segment import network_start
 HEADER: Final = Struct("=BBHHHH")
 """flags, gso type, header length, gso size, csum start, csum offset"""
 
+_fields: Final = HEADER.unpack_from
+
 HEADER_SIZE: Final = 10
 MERGED_SIZE: Final = 12
 """With the number of merged buffers behind, as virtio 1.0 devices have it."""
@@ -35,9 +37,18 @@ GSO_ECN: Final = 0x80
 
 def parse_vnet(buffer: bytes, size: int = HEADER_SIZE) -> Packet:
     """A header of `size` bytes (10 or 12) and a frame -> a received Packet."""
-    if len(buffer) < size:
+    if len(buffer) < size or size < HEADER_SIZE:
         raise TruncatedError(f"virtio_net_hdr cut at {len(buffer)} bytes")
-    return received(buffer, buffer[size:])
+    flags, gso_type, _, _, start, offset = _fields(buffer)
+    frame = buffer[size:]
+    if gso_type:
+        return received(buffer, frame)
+    if not flags & NEEDS_CSUM:
+        csum = CSUM_VALID if flags & DATA_VALID else CSUM_NONE
+        return Packet(frame, (), 0, 0, csum)
+    if start + offset + 2 > len(frame):
+        raise MalformedError("the checksum field lies beyond the frame")
+    return Packet(frame, (), 0, 0, CSUM_PARTIAL, start, offset)
 
 
 def received(header: bytes, frame: bytes) -> Packet:

@@ -403,7 +403,7 @@ class UdpSocket:
         if not self._sending:
             return None
         packet = self._sending.popleft()
-        size = HEADER_SIZE + sum(map(len, packet.body))
+        size = HEADER_SIZE + (len(packet.body[0]) if packet.body else 0)
         self._send_bytes -= size + OVERHEAD
         if self._space_wanted and self._has_space():
             self._space_wanted = False
