@@ -111,6 +111,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if asked.profile is not None:
         draw(asked)
         return
+    for path in (asked.json, asked.markdown):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
     peers, absent = choose(asked)
     workloads = asked.workload or list(WORKLOADS)
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:

@@ -1,6 +1,7 @@
 """Who is measured: a module each, one shape (`base.Peer`)."""
 
 from .base import Peer, Seat
+from .compiled import Compiled
 from .given import Given, Gvisor, Smoltcp
 from .kernel import Kernel, KernelCubic, default_congestion
 from .lwip import Lwip
@@ -25,6 +26,7 @@ OURS: tuple[type[Peer], ...] = (
     OurProtocols,
     OurStreams,
     OurTrio,
+    Compiled,
 )
 OTHERS: tuple[type[Peer], ...] = (PyTcp, Slirp, Pasta, Lwip)
 GIVEN: tuple[type[Given], ...] = (Smoltcp, Gvisor)

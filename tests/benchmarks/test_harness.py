@@ -99,8 +99,17 @@ def test_a_server_at_a_path_takes_part(
     server.write_text(f'#!/bin/sh\n{serve} "$1" "$2"\n')
     server.chmod(0o755)
     options = ["-n", "1", "-t", "0.05", "--only", "smoltcp"]
-    main(["rr", *options, "--smoltcp", str(server), "--json", str(tmp_path / "json")])
+    main(
+        [
+            "rr",
+            *options,
+            "--smoltcp",
+            str(server),
+            "--json",
+            str(tmp_path / "a" / "json"),
+        ]
+    )
     assert "stored" not in capsys.readouterr().out
-    made = json.loads((tmp_path / "json").read_text())
+    made = json.loads((tmp_path / "a" / "json").read_text())
     asked = {(pair["workload"], pair["peer"]) for pair in made["samples"]}
     assert asked == {("rr", "kernel"), ("rr", "smoltcp")}
