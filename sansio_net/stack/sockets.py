@@ -188,6 +188,7 @@ class SocketTable:
     __slots__ = (
         "_flow_key",
         "_identifiers",
+        "_n_kept",
         "_ports",
         "_stack",
         "echoes",
@@ -200,6 +201,7 @@ class SocketTable:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self.listeners: dict[int, list[Listener]] = {}
+        self._n_kept = 0  # ports with listeners, when closed ones were last looked for
         self.udp: dict[int, list[UdpSocket]] = {}
         self.echoes: dict[int, EchoSocket] = {}
         self.raw: dict[int, list[RawSocket]] = {}  # by protocol; no list is empty
@@ -319,6 +321,11 @@ class SocketTable:
         for other in self._open(self.listeners, listener.lport):
             if binding(other) == binding(listener):
                 raise AddressInUseError()
+        # closed ones on ports that nobody asks for: at most as many as are open, or 16
+        if len(self.listeners) > 2 * self._n_kept + 16:
+            for port in list(self.listeners):
+                self._open(self.listeners, port)
+            self._n_kept = len(self.listeners)
         self.listeners.setdefault(listener.lport, []).append(listener)
         if listener.transparent:
             self._note_transparent(listener)

@@ -46,3 +46,13 @@ def test_both_networks_in_one_program(host: Host) -> None:
     cert, key = map(str, certificate())
     program = (sys.executable, "-m", "tests.interop.asyncio_both", cert, key)
     assert host.run(*program, timeout=50) == "all well\n"
+
+
+def test_a_slow_reader_holds_memory_flat(host: Host) -> None:
+    """Of both roles; more and slower by hand: see slow_reader.py."""
+    program = (sys.executable, "-m", "tests.interop.slow_reader", "6", "4")
+    lines = host.run(*program, timeout=50).splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        resident = [int(word) for word in line.partition("KiB: ")[2].split(", ")]
+        assert max(resident) - resident[0] < 2_000, line

@@ -131,3 +131,14 @@ def test_a_free_port_is_better_than_one_in_time_wait() -> None:
     taken = [bench.stack.tcp_connect(("10.0.0.1", 80)).local[1] for _ in range(4)]
     assert sorted(taken) == [40_000, 40_001, 40_002, 40_003]
     assert taken[3] == used
+
+
+def test_listeners_that_are_closed_are_forgotten() -> None:
+    """Also those of ports that nobody asks for again."""
+    bench = Bench()
+    stack = bench.stack
+    kept = [stack.tcp_listen(("", 0)) for _ in range(5)]
+    for _ in range(500):
+        stack.tcp_listen(("", 0)).close()
+    assert len(stack.socket_table.listeners) <= 2 * len(kept) + 16
+    assert len(stack.sockets()) == len(kept)
