@@ -63,10 +63,9 @@ async def datagrams(a: Nic) -> None:
 async def listening(a: Nic) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(a.serve_tcp, echo, 7)
-        stream = await a.open_tcp_stream("a.test", 7)  # of its own
-        await stream.send_all(b"x")
-        await stream.receive_some()
-        await stream.aclose()
+        async with await a.open_tcp_stream("a.test", 7) as stream:  # of its own
+            await stream.send_all(b"x")
+            await stream.receive_some()
         nursery.cancel_scope.cancel()
 
 

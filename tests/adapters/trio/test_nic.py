@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from functools import partial
 
 import anyio
@@ -17,7 +19,7 @@ from sansio_net.errors import ConnectionAborted, DeviceGone
 from sansio_net.testing.link import Link
 from sansio_net.units import SECOND
 
-from .nics import B6, A, B, echo, run, stream_pair, two_nics
+from .nics import A6, B6, A, B, echo, run, stream_pair, two_nics
 
 
 async def exchange(port: int = 7) -> str:
@@ -203,6 +205,35 @@ def test_left_otherwise_it_resets(how: str) -> None:
                 await stream.receive_some()
 
     run(main)
+
+
+def test_cancelled_before_its_addresses_are_usable() -> None:
+    async def main() -> None:
+        near, far = memory_pair(Link(1))
+        with trio.move_on_after(0.1) as scope:
+            async with open_nic(near, [f"{A6}/64"]):
+                raise AssertionError("duplicate detection takes longer")
+        assert scope.cancelled_caught
+        assert near.room() == 0  # closed
+        assert trio.socket.set_custom_socket_factory(None) is None
+        # and nothing of it is left: the other end may begin
+        async with open_nic(far, [f"{B}/24"]):
+            pass
+
+    run(main)
+
+
+def test_without_trio_the_command_is_named() -> None:
+    program = """
+import sys
+sys.modules["trio"] = None
+import sansio_net.adapters.blocking  # does without
+import sansio_net.adapters.trio
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30
+    )
+    assert 'pip install "sansio_net[trio]"' in done.stderr.splitlines()[-1]
 
 
 class Failing:
