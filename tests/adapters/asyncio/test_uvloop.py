@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -121,7 +122,10 @@ async def starttls(
     transport = await nic.start_tls(writer.transport, protocol, context, **kind)
     inside: Any = writer
     inside._transport = transport
-    protocol._replace_writer(writer)
+    if sys.version_info >= (3, 13):
+        protocol._replace_transport(transport)
+    else:
+        protocol._replace_writer(writer)
 
 
 def test_files_are_written_by_hand() -> None:
