@@ -46,6 +46,7 @@ class Compiled(Peer):
         return "a build by mypyc of these sources: --peers"
 
     def install(self) -> None:
+        sources = self.sources()
         make = [sys.executable, "-m", "venv", "--clear", str(self.folder)]
         subprocess.run(make, check=True)
         pip = [str(self.folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
@@ -55,7 +56,7 @@ class Compiled(Peer):
             stdout=sys.stderr,
             env={**os.environ, "SANSIO_NET_COMPILE": "1"},
         )
-        (self.folder / "sources").write_text(self.sources())
+        (self.folder / "sources").write_text(sources)
 
     def start(self, lab: Lab) -> Seat:
         python = str(self.folder / "bin" / "python")
