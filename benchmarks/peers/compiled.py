@@ -61,5 +61,5 @@ class Compiled(Peer):
     def start(self, lab: Lab) -> Seat:
         python = str(self.folder / "bin" / "python")
         where = ("tap", "tap0", f"{SERVER_IP}/24")
-        # -P: not from the checkout, where this runs
-        return on_tap(lab, python, "-P", "-c", PROGRAM, *where)
+        # -I: not from the checkout, where this runs
+        return on_tap(lab, python, "-I", "-c", PROGRAM, *where)
