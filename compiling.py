@@ -75,7 +75,7 @@ def compile_modules(root: Path, names: list[str], work: Path) -> list[Path]:
     with contextlib.chdir(work):
         extensions = mypycify(
             ["--config-file=mypy.ini", *files],
-            opt_level="2",
+            opt_level="1",  # 2 is no faster, and takes half as long again
             debug_level="0",
             multi_file=True,
             group_name=PACKAGE,
