@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -22,6 +23,8 @@ from sansio_net.stack.events import DataReceived
 from sansio_net.units import MILLISECOND, SECOND
 from sansio_net.wire.checksum import checksum, pseudo_sum
 from sansio_net.wire.segment import flatten
+
+pytestmark = pytest.mark.interpreted("replaces functions of modules")
 
 HOSTS = {4: ("10.0.0.1", "10.0.0.2"), 6: ("fd00::1", "fd00::2")}
 SIZES = (0, 1, 64, 600, 1300)

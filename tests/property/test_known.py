@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -370,6 +371,7 @@ def seen_of(script: list[tuple[object, ...]]) -> list[object]:
 # several in one that would fit a packet
 @example([*2 * [("send", NEAR, 9, 1), ALL], ("segments", NEAR, 1400), ALL])
 @example([*2 * [("special", NEAR, 9), ALL]])
+@pytest.mark.interpreted("replaces functions of modules")
 def test_a_datagram_leaves_as_if_it_were_the_first(
     script: list[tuple[object, ...]],
 ) -> None:
