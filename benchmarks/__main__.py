@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -65,6 +66,15 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return asked
 
 
+def install(peer: Peer) -> str | None:
+    """What is missing yet: one that cannot be had does not keep the others waiting."""
+    try:
+        peer.install()
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"an installation that works: {error}".splitlines()[0]
+    return peer.missing()
+
+
 def choose(asked: argparse.Namespace) -> tuple[list[Peer], list[tuple[Peer, str]]]:
     """Who takes part, and who cannot."""
     cubic = CUBIC if default_congestion() != "cubic" else ()
@@ -75,9 +85,10 @@ def choose(asked: argparse.Namespace) -> tuple[list[Peer], list[tuple[Peer, str]
     for peer in everyone:
         if asked.only and peer.key not in asked.only:
             continue
-        if asked.peers and peer.missing():
-            peer.install()
-        if what := peer.missing():
+        what = peer.missing()
+        if what and asked.peers:
+            what = install(peer)
+        if what:
             absent.append((peer, what))
         else:
             present.append(peer)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as command
 from benchmarks.__main__ import BEGIN, END, arguments, choose, write_between_marks
 from benchmarks.measure import Results, Sample
 from benchmarks.metrics import METRICS
@@ -142,6 +144,24 @@ def test_the_json_holds_every_sample() -> None:
     assert [sample["values"]["udp"] for sample in pair["samples"]] == [1.0, 2.0]
     assert made["unavailable"] == {"gvisor": "a path"}
     assert {"metric", "verdict", "reached"} <= set(made["verdicts"][0])
+
+
+class Unobtainable(Lwip):
+    def missing(self) -> str | None:
+        return "luck"
+
+    def install(self) -> None:
+        subprocess.run(["false"], check=True)
+
+
+def test_a_peer_that_cannot_be_installed_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(command, "OTHERS", (Unobtainable,))
+    present, absent = choose(arguments(["rr", "--peers", "--only", "tap,lwip"]))
+    assert [peer.key for peer in present] == ["kernel", "tap"]
+    ((_, what),) = absent
+    assert what.startswith("an installation that works: Command '['false']'")
 
 
 def test_a_table_goes_between_the_marks_of_its_file(tmp_path: Path) -> None:
