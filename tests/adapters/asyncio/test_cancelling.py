@@ -127,9 +127,10 @@ async def tokens(a: Nic) -> None:
         for one in (sock, listening):
             one.setblocking(False)
         await loop.sock_connect(sock, (B, 7))
-        sending = asyncio.create_task(loop.sock_sendall(sock, bytes(300_000)))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 20_000)
+        sending = asyncio.create_task(loop.sock_sendall(sock, bytes(60_000)))
         try:
-            left = 300_000
+            left = 60_000
             while left:
                 left -= len(await loop.sock_recv(sock, left))
             await sending
