@@ -224,6 +224,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--tcp", default="", help="fast_open=1,syn_cookies=always,...")
     made.add_argument("--no-icmp-limit", action="store_true")
     made.add_argument("--answer-broadcasts", action="store_true")
+    made.set_defaults(wire=None)
     made.add_argument("--record", help="write every turn to this file")
     made.add_argument("--replay", help="run this file instead of a device")
     return made
@@ -245,6 +246,7 @@ def open_device(args: argparse.Namespace) -> Device:
         conditions = dict(part.split("=") for part in args.conditions.split(","))
         link = Link(args.seed, medium=device.capabilities.medium, **conditions)
         device = LinkedDevice(device, link)
+        args.wire = link
     return device
 
 
@@ -306,6 +308,8 @@ def main(argv: list[str]) -> int:
     else:
         run(stack, nic, device, app)
     report = {"streams": app.reports, "counters": stack.counters()}
+    if args.wire is not None:
+        report["reordered"] = [args.wire.counts(end).reordered for end in (0, 1)]
     # nothing may hold what is over: counted before any collection
     app.streams.clear()
     report["held"] = sum(type(o) is Connection for o in gc.get_objects())
