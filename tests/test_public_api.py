@@ -105,7 +105,7 @@ MODULES: dict[str, str] = {
     "sansio_net.wire.tcp_options": """
         SegmentOptions build_tcp_options parse_tcp_options
     """,
-    "sansio_net.wire.segment": "cut cut_size flatten network_start",
+    "sansio_net.wire.segment": "cut cut_size flatten network_start note_partial",
     "sansio_net.wire.summary": "Flows summary",
 }
 """Modules whose functions and classes are public without an `__all__`."""

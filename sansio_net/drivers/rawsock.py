@@ -17,7 +17,7 @@ from sansio_net.addresses import format_mac
 from sansio_net.counters import Counters, DropReason
 from sansio_net.errors import DeviceError, DeviceGone, WireError
 from sansio_net.packet import CSUM_PARTIAL, CSUM_VALID, Capabilities, Packet
-from sansio_net.wire.segment import cut_size
+from sansio_net.wire.segment import cut_size, note_partial
 from sansio_net.wire.vnet import HEADER_SIZE, parse_vnet
 
 from . import interface
@@ -53,6 +53,7 @@ _TAG: Final = struct.Struct("!HH")
 _TPID: Final = 0x8100
 _MACS_SIZE: Final = 12
 _LINK_SIZE: Final = 14
+_IP: Final = (b"\x08\x00", b"\x86\xdd")
 
 _SOCKET_BUFFER: Final = 4 << 20
 _ANCILLARY_SIZE: Final = 64
@@ -205,16 +206,15 @@ class RawSocketDevice:
         for level, kind, value in ancillary:
             if level == _SOL_PACKET and kind == _PACKET_AUXDATA:
                 status, _, _, _, _, tci, tpid = _AUXDATA.unpack_from(value)
-                if not vnet_size and status & (_CSUM_NOT_READY | _CSUM_VALID):
-                    # it never was on a wire, or the card looked at it
-                    packet.csum = CSUM_VALID
+                if not vnet_size:
+                    _note_checksum(packet, status)
                 if status & _VLAN_VALID:
                     if not status & _VLAN_TPID_VALID:
                         tpid = _TPID
                     _put_tag_back(packet, tpid, tci)
         if not vnet_size and len(data) > self.capabilities.mtu + _LINK_SIZE:
-            packet.csum = CSUM_VALID
             packet.gso_size = self._guess(data)
+            packet.csum = packet.csum or CSUM_VALID
         return packet
 
     def _guess(self, frame: bytes) -> int:
@@ -258,6 +258,16 @@ class RawSocketDevice:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _note_checksum(packet: Packet, status: int) -> None:
+    """What the packet's status says of its checksum, where no virtio header does."""
+    if status & _CSUM_NOT_READY:  # it never was on a wire
+        if packet.head[12:14] in _IP and note_partial(packet, _LINK_SIZE):
+            return
+        packet.csum = CSUM_VALID
+    elif status & _CSUM_VALID:  # the card looked at it
+        packet.csum = CSUM_VALID
 
 
 def _put_tag_back(packet: Packet, tpid: int, tci: int) -> None:

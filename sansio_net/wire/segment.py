@@ -13,7 +13,7 @@ from sansio_net.errors import MalformedError, TruncatedError
 from sansio_net.packet import CSUM_PARTIAL, Chunk, Packet
 
 from . import ipv4, ipv6, tcp, udp
-from .checksum import ones_sum, pseudo_base, words
+from .checksum import ones_sum, pseudo_base, pseudo_sum, words
 from .ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, parse_ethernet
 
 _WORD: Final = Struct("!H")
@@ -169,16 +169,11 @@ def cut_size(frame: bytes, network: int, mtu: int) -> int:
 
     network: where its IP header starts. Raises MalformedError for anything else.
     """
-    if len(frame) > network + ipv6.HEADER_SIZE + tcp.HEADER_SIZE:
-        version = frame[network] >> 4
-        if version == 4:
-            start, protocol = network + (frame[network] & 15) * 4, frame[network + 9]
-        else:
-            start, protocol = network + ipv6.HEADER_SIZE, frame[network + 6]
-        if version in (4, 6) and protocol == ipv4.PROTO_TCP:
-            top = start - network + (frame[start + 12] >> 4) * 4
-            if top < mtu:
-                return mtu - top
+    protocol, start = _headers(frame, network)
+    if protocol == ipv4.PROTO_TCP:
+        top = start - network + (frame[start + 12] >> 4) * 4
+        if top < mtu:
+            return mtu - top
     raise MalformedError("no super-segment of TCP")
 
 
@@ -220,6 +215,43 @@ def _segments(layout: _Layout, step: int) -> list[bytes]:
         frames.append(b"".join((link, ip, header, text)))
         seq, cut_word = seq + step & 0xFFFFFFFF, cut_word & ~_FIRST_ONLY
     return frames
+
+
+def note_partial(packet: Packet, network: int) -> bool:
+    """Note where the checksum of a received frame is, which its sender left unfinished.
+
+    network: where its IP header starts. False: it is not that of the TCP or UDP header
+    behind it, as the pseudo-header's sum is not there; a tunnel's, or what else.
+    """
+    frame = packet.head
+    protocol, start = _headers(frame, network)
+    if protocol not in (ipv4.PROTO_TCP, ipv4.PROTO_UDP):
+        return False
+    v4 = frame[network] >> 4 == 4
+    place, size = (network + 12, 4) if v4 else (network + 8, 16)
+    ends = frame[place : place + size], frame[place + size : place + 2 * size]
+    length = network + _length(frame, network, v4) - start
+    offset = tcp.CHECKSUM_OFFSET
+    if protocol == ipv4.PROTO_UDP:
+        offset = udp.CHECKSUM_OFFSET
+    (field,) = _WORD.unpack_from(frame, start + offset)
+    if field != pseudo_sum(*ends, protocol, length):
+        return False
+    packet.csum, packet.csum_start, packet.csum_offset = CSUM_PARTIAL, start, offset
+    return True
+
+
+def _headers(frame: bytes, network: int) -> tuple[int, int]:
+    """Protocol and place of the header right behind the IP header; -1: none."""
+    if len(frame) < network + ipv4.HEADER_SIZE:
+        return -1, 0
+    if frame[network] >> 4 == 4:
+        start, protocol = network + (frame[network] & 15) * 4, frame[network + 9]
+    else:
+        start, protocol = network + ipv6.HEADER_SIZE, frame[network + 6]
+    minimum = tcp.HEADER_SIZE if protocol == ipv4.PROTO_TCP else udp.HEADER_SIZE
+    whole = frame[network] >> 4 in (4, 6) and len(frame) >= start + minimum
+    return (protocol, start) if whole else (-1, 0)
 
 
 def _transport(packet: Packet, data: bytes, network: int, v4: bool) -> tuple[int, int]:

@@ -113,7 +113,11 @@ class TestVeth:
         device = RawSocketDevice("ours", vnet=False)
         self.host_sends(b"hello")
         (packet,) = self.datagrams(device)
-        assert packet.csum == CSUM_VALID
+        assert (packet.csum, packet.csum_start, packet.csum_offset) == (
+            CSUM_PARTIAL,
+            34,
+            6,
+        )
         assert packet.head.endswith(b"hello")
         device.send([Packet(BROADCAST_FRAME)], 0)
         device.close()
@@ -134,9 +138,10 @@ class TestVeth:
             host.sendto(bytes(1400), ("10.9.0.2", 9999))
         found = self.datagrams(device, 2)
         assert [(len(one.head), one.gso_size, one.csum) for one in found] == [
-            (4054, 1460, CSUM_VALID),
-            (1442, 0, CSUM_VALID),
+            (4054, 1460, CSUM_PARTIAL),
+            (1442, 0, CSUM_PARTIAL),
         ]
+        assert [one.csum_offset for one in found] == [16, 6]
         assert device.counters.as_dict() == {"drop.device_metadata": 1}
         far.close()
         device.close()
@@ -157,7 +162,7 @@ class TestVeth:
         monkeypatch.setattr(rawsock, "_PACKET_VNET_HDR", 9999)
         device = RawSocketDevice("ours")
         self.host_sends(b"hello")
-        assert self.datagrams(device)[0].csum == CSUM_VALID
+        assert self.datagrams(device)[0].csum == CSUM_PARTIAL
         device.close()
         assert not device.capabilities.checksum
         assert device.capabilities.gso_max == SOFT_GSO_MAX

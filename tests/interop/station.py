@@ -226,6 +226,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--answer-broadcasts", action="store_true")
     made.set_defaults(wire=None)
     made.add_argument("--record", help="write every turn to this file")
+    made.add_argument("--flat", action="store_true", help="record what a wire carries")
     made.add_argument("--replay", help="run this file instead of a device")
     return made
 
@@ -302,7 +303,10 @@ def main(argv: list[str]) -> int:
     nic = add_interface(stack, args, device.capabilities)
     start(stack, app)
     if args.record:
-        with open(args.record, "wb") as file, Recording(file) as recording:
+        with (
+            open(args.record, "wb") as file,
+            Recording(file, flatten=args.flat) as recording,
+        ):
             clock = recording.clock(time.monotonic_ns)
             run(stack, nic, recording.device(device, nic), app, clock)
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import dpkt
 import pytest
 
@@ -13,7 +15,7 @@ from sansio_net.wire.checksum import pseudo_sum
 from sansio_net.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, build_ethernet
 from sansio_net.wire.ipv4 import DF, build_ipv4
 from sansio_net.wire.ipv6 import build_ipv6
-from sansio_net.wire.segment import cut_size, flatten
+from sansio_net.wire.segment import cut_size, flatten, note_partial
 from sansio_net.wire.udp import build_udp
 
 from .naive import naive_sum, transport_sum
@@ -189,8 +191,30 @@ def test_what_a_segment_with_such_headers_carries() -> None:
         packet = craft.tcp_packet((ends[0], 1), (ends[1], 2), payload=bytes(3000))
         assert cut_size(bytes(14) + packet, 14, 1500) == 1500 - top
         udp = craft.udp_packet((ends[0], 1), (ends[1], 2), bytes(3000))
-        for other in (udp, packet[:30], b"", packet[: 60 - top // 2], bytes(3000)):
+        for other in (udp, packet[:30], b"", packet[: top - 1], bytes(3000)):
             with pytest.raises(MalformedError):
                 cut_size(other, 0, 1500)
         with pytest.raises(MalformedError):
             cut_size(packet, 0, top)
+
+
+@pytest.mark.parametrize("v4", [True, False])
+@pytest.mark.parametrize("kind", [craft.tcp_packet, craft.udp_packet])
+def test_an_unfinished_checksum_is_found(kind: Callable[..., bytes], v4: bool) -> None:
+    ends = ("10.0.0.1", "10.0.0.2") if v4 else ("fd00::1", "fd00::2")
+    whole = kind((ends[0], 1), (ends[1], 2), payload=b"payload")
+    start, size = (20, 4) if v4 else (40, 16)
+    protocol, offset = (6, 16) if kind is craft.tcp_packet else (17, 6)
+    place = start + offset
+    addresses = whole[start - 2 * size : start]
+    base = pseudo_sum(
+        addresses[:size], addresses[size:], protocol, len(whole) - start
+    ).to_bytes(2, "big")
+    packet = Packet(bytes(14) + whole[:place] + base + whole[place + 2 :])
+    assert note_partial(packet, 14)
+    assert flatten(packet) == [bytes(14) + whole]
+    # one that is finished, or a tunnel's, whose field says something else
+    for other in (whole, whole[:place] + b"\0\0" + whole[place + 2 :], whole[:25], b""):
+        packet = Packet(bytes(14) + other)
+        assert not note_partial(packet, 14)
+        assert packet.csum == CSUM_NONE
