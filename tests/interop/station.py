@@ -20,7 +20,7 @@ from typing import Any
 from sansio_net.addresses import pack_mac
 from sansio_net.capture import Recording, replay
 from sansio_net.cli.tables import info_row
-from sansio_net.drivers.descriptor import Offload
+from sansio_net.drivers.descriptor import Offload, gso_max
 from sansio_net.drivers.loop import Device, Loop
 from sansio_net.drivers.memory import LinkedDevice
 from sansio_net.drivers.rawsock import RawSocketDevice
@@ -331,7 +331,10 @@ def ready(nic: Interface) -> None:
 def replay_file(stack: Stack, app: App) -> int:
     """The same stack and application on the recorded turns."""
     medium = Medium.IP if app.args.link.startswith("tun:") else Medium.ETHERNET
-    nic = add_interface(stack, app.args, Capabilities(medium=medium))
+    # as the device said when it was recorded: without offload the driver cuts
+    longest = gso_max(Offload(app.args.offload))
+    capabilities = Capabilities(medium=medium, gso_max=longest)
+    nic = add_interface(stack, app.args, capabilities)
     start(stack, app)
     with open(app.args.replay, "rb") as file:
         done = replay(iter(lambda: file.read(1 << 16), b""), stack, [nic], app)
