@@ -10,7 +10,10 @@ import pytest
 
 from .lab import Lab
 
-pytestmark = [pytest.mark.root, pytest.mark.programs("ip")]
+pytestmark = [
+    *(pytest.mark.root, pytest.mark.programs("ip")),
+    pytest.mark.interpreted("replaces verbs of the Stack"),
+]
 
 GROUPS = [
     ["test_buffered", "test_events", "test_server", "test_sock", "test_streams"],
@@ -23,7 +26,7 @@ GROUPS = [
 
 def test_all_that_can_pass(lab: Lab) -> None:
     assert importlib.util.find_spec("test.test_asyncio"), (
-        "this Python has no tests of its own; Debian: libpython3-testsuite"
+        "this Python has no tests of its own; Debian: libpython3.11-testsuite"
     )
     runs = [
         lab.host(f"py{number}").start(
