@@ -8,6 +8,9 @@ import sys
 from functools import partial
 
 import anyio
+import dns.asyncresolver
+import dns.message
+import dns.rrset
 import httpx
 import pytest
 import trio
@@ -354,5 +357,32 @@ def test_anyio() -> None:
                 with pytest.raises(OSError, match="All connection attempts failed"):
                     await anyio.connect_tcp("b.test", 81)
             nursery.cancel_scope.cancel()
+
+    run(main)
+
+
+def test_dnspython() -> None:
+    """Its resolver finds trio, and trio's sockets the NIC."""
+
+    async def serve(sock: trio.socket.SocketType) -> None:
+        while True:
+            data, source = await sock.recvfrom(512)
+            asked = dns.message.from_wire(data)
+            answer = dns.message.make_response(asked)
+            name = asked.question[0].name
+            answer.answer = [dns.rrset.from_text(name, 60, "IN", "A", "10.0.0.7")]
+            await sock.sendto(answer.to_wire(), source)
+
+    async def main() -> None:
+        async with two_nics() as (a, b), trio.open_nursery() as nursery:
+            with b.socket(type=socket.SOCK_DGRAM) as sock:
+                await sock.bind((B, 53))
+                nursery.start_soon(serve, sock)
+                resolver = dns.asyncresolver.Resolver(configure=False)
+                resolver.nameservers = [B]
+                with a.use():
+                    answer = await resolver.resolve("www.example.org", "A")
+                assert [record.address for record in answer] == ["10.0.0.7"]
+                nursery.cancel_scope.cancel()
 
     run(main)
