@@ -48,7 +48,7 @@ def get(host: Host, *argv: str) -> tuple[int, bytes, bytes]:
 
 def test_get_against_nginx(nginx: Host) -> None:
     assert get(nginx, "http://nginx.test/file") == (0, pattern(SIZE), b"")
-    status, said, _ = get(nginx, "-m", "0.5", "http://nginx.test/slow")
+    status, said, _ = get(nginx, "-m", "2", "http://nginx.test/slow")
     assert status == 28
     assert 0 < len(said) < SIZE
     # names by a server
