@@ -53,6 +53,12 @@ def adopt(stack: Stack, connection: Connection, key: bytes, nic: Interface) -> b
     if known or out is not nic or mtu != connection.link_mtu:
         connection.path_changed(mtu, out.capabilities.gso_max, known)
     connection.hop = hop
+    # thousands of connections have few addresses between them
+    own = nic.local.get(connection.laddr)
+    if own is not None:
+        connection.laddr = own.known_as
+    if hop is not None and hop.next_hop == connection.raddr:
+        connection.raddr = hop.next_hop
     return True
 
 

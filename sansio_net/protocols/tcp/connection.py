@@ -422,6 +422,7 @@ class Connection:
         due = self.timers.earliest()
         if due is None:
             self.recovery.rest()
+            self.sender.rest(self.receiver.rcv_nxt)
         return due
 
     def blocked(self, now: int) -> None:

@@ -61,7 +61,10 @@ def cookie_open(
 
 def meet(conn: Connection, irs: int, wnd: int, offer: SegmentOptions, now: int) -> None:
     """The peer's SYN is here: agree on options, number its text."""
-    agreed = conn.agreed = agree(conn.options, offer, conn.raddr)
+    agreed = agree(conn.options, offer, conn.raddr)
+    if conn.listener is not None:
+        agreed = conn.listener.agreed(agreed)
+    conn.agreed = agreed
     conn.peer_offer = offer
     receiver, sender = conn.receiver, conn.sender
     receiver.start(irs, our_mss(conn.laddr, conn.link_mtu, conn.options))

@@ -29,6 +29,7 @@ from . import cookies, ecn, edge, fastopen
 from .connection import Connection
 from .events import TcpEvent
 from .fastopen import FastOpenQueue
+from .handshake import Negotiated
 from .isn import IsnGenerator
 from .lifecycle import passive_open
 from .options import TcpOptions
@@ -51,6 +52,7 @@ class Listener:
     """
 
     __slots__ = (
+        "_agreed",
         "_alone",
         "_answers",
         "_half_open",
@@ -102,6 +104,7 @@ class Listener:
         self.trace = trace
         self.paused = False
         self.closed = False
+        self._agreed: Negotiated | None = None  # by the last peer
         self._half_open: dict[_Key, Connection] = {}
         self._waiting: dict[_Key, Connection] = {}  # established, not yet accepted
         self.cookies = cookies.SynCookies(isn.key(b"syn cookies"))
@@ -310,6 +313,12 @@ class Listener:
     def has_room_for(self, conn: Connection) -> bool:
         """May this child's handshake be completed?"""
         return conn.fast_open is not None or not conn.in_backlog or self.has_room
+
+    def agreed(self, terms: Negotiated) -> Negotiated:
+        """The same terms, and the same object if the peer before had them."""
+        if self._agreed is None or self._agreed != terms:
+            self._agreed = terms
+        return self._agreed
 
     def child_stands(self, conn: Connection) -> None:
         """The child's handshake is complete: from one queue to the other."""

@@ -149,6 +149,22 @@ class Sender:
         """Nothing will be sent any more."""
         self.queue = None
 
+    def rest(self, rcv_nxt: int) -> None:
+        """An idle connection is small: of its numbers those that are equal are one."""
+        nxt = self.snd_nxt
+        if self.snd_una == nxt:
+            self.snd_una = nxt
+        if self.snd_wl2 == nxt:
+            self.snd_wl2 = nxt
+        if self.queue_end == nxt:
+            self.queue_end = nxt
+        if self.small_end == nxt:
+            self.small_end = nxt
+        if self.snd_wl1 == rcv_nxt:
+            self.snd_wl1 = rcv_nxt
+        if self.max_snd_wnd == self.snd_wnd:
+            self.max_snd_wnd = self.snd_wnd
+
     # What may leave -----------------------------------------------------------------
 
     def sendable(self, room: int, nodelay: bool) -> int:

@@ -39,6 +39,9 @@ NAMES: Final = (
 NEVER: Final = 1 << 62
 """When a timer that does not run is due."""
 
+_IDLE: Final = [NEVER] * len(NAMES)
+"""The slots of all that have none running; nobody writes to it."""
+
 
 class Timers:
     """Deadlines by slot. The minimum is kept, and found again only when it may differ.
@@ -51,7 +54,7 @@ class Timers:
     __slots__ = ("_at", "_stale", "floor")
 
     def __init__(self) -> None:
-        self._at = [NEVER] * len(NAMES)
+        self._at = _IDLE
         self.floor = NEVER
         self._stale = False
 
@@ -60,6 +63,8 @@ class Timers:
             self.floor = at
         elif self._at[slot] == self.floor:
             self._stale = True
+        if self._at is _IDLE:
+            self._at = [NEVER] * len(NAMES)
         self._at[slot] = at
 
     def stop(self, slot: int) -> None:
@@ -71,11 +76,12 @@ class Timers:
         """As `stop`, for each of them."""
         armed = self._at
         for slot in slots:
-            armed[slot] = NEVER
-        self._stale = True
+            if armed[slot] < NEVER:
+                armed[slot] = NEVER
+                self._stale = True
 
     def stop_all(self) -> None:
-        self._at = [NEVER] * len(NAMES)
+        self._at = _IDLE
         self.floor = NEVER
         self._stale = False
 
@@ -87,6 +93,8 @@ class Timers:
         if self._stale:
             self.floor = min(self._at)
             self._stale = False
+            if self.floor == NEVER:
+                self._at = _IDLE  # an idle connection is small
         return self.floor if self.floor < NEVER else None
 
     def due(self, now: int) -> list[int]:
