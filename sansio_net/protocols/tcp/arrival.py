@@ -79,7 +79,7 @@ def segment_arrives(
             ecn,
         )
         seg.read_stamps(options)
-        for step in STEPS:
+        for step in STEPS if flags & (RST | SYN | URG) else PLAIN_STEPS:
             if not step(conn, seg, now):
                 return
 
@@ -373,6 +373,11 @@ STEPS: Final = (
     take_text,
     check_fin,
 )
+
+PLAIN_STEPS: Final = tuple(
+    step for step in STEPS if step not in (check_rst, check_syn, check_urg)
+)
+"""Of a segment with none of these bits."""
 
 
 # TIME-WAIT, for a connection without a Stack ----------------------------------------

@@ -283,14 +283,14 @@ class Listener:
             child.segment_arrives(seq, ack, flags, wnd, 0, options, body, now)
             return child
         # Third, check for a SYN
-        reason = self._refuses(place, flags)
-        if reason is not None:
+        if (reason := self._refuses(place, flags)) is not None:
             self._drop(reason)
             return None
         peer = parse_tcp_options(options)
-        if cookies.answer(self.options.syn_cookies, self._full, floor):
+        full = self.half_open >= self.options.max_half_open
+        if cookies.answer(self.options.syn_cookies, full, floor):
             return cookies.syn_ack(self, place, seq, flags, peer, mtu, now)
-        if self._full:
+        if full:
             self._drop(DropReason.TCP_HALF_OPEN_FULL)
             return None
         child = self._child(place, mtu, gso_max)
@@ -300,10 +300,6 @@ class Listener:
             fastopen.accept(self.fast_open, child, peer, body, now)
         # else text on a SYN is not kept, nor acknowledged
         return child
-
-    @property
-    def _full(self) -> bool:
-        return len(self._half_open) >= self.options.max_half_open
 
     @property
     def has_room(self) -> bool:
