@@ -138,7 +138,8 @@ def test_what_can_only_be_read() -> None:
                 sock.setsockopt(level, socket.SO_ERROR, 0)
             assert refused.value.errno == errno.ENOPROTOOPT
             await asyncio.sleep(0.01)
-            server.abort_clients()
+            for transport in list(server._transports.values()):
+                transport.reset()
             async with asyncio.timeout(10):
                 while not read(sock, socket.SO_ERROR):
                     await asyncio.sleep(0.001)

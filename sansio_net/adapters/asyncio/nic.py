@@ -252,7 +252,7 @@ class Nic:
         except BaseException:
             # nobody has it who could wait for the peer
             if stream is not None:
-                stream.abort()
+                stream.reset()
             else:
                 self.driver.forget(conn)
                 conn.abort()

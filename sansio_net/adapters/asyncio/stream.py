@@ -277,6 +277,10 @@ class StreamTransport(transports._FlowControlMixin):
             self._finish(None)
 
     def abort(self) -> None:
+        self._force_close(None)
+
+    def reset(self) -> None:
+        """RST, whatever is on its way."""
         self._drop(None, reset=True)
 
     def _finish(self, error: BaseException | None) -> None:
@@ -288,10 +292,11 @@ class StreamTransport(transports._FlowControlMixin):
         self._end(error)
 
     def _force_close(self, error: BaseException | None) -> None:
-        """Also asyncio.sslproto calls it. An error of ours is none of the connection's:
-        what that has taken still goes, as with a socket that is closed.
+        """What the connection has taken still goes, as with asyncio's own, which some
+        close no other way (anyio); RST tells the peer if more than that was written.
+        Also asyncio.sslproto calls it.
         """
-        self._drop(error, reset=error is None)
+        self._drop(error, reset=bool(self._buffer))
 
     def _drop(self, error: BaseException | None, *, reset: bool) -> None:
         if self._lost_writes:

@@ -181,15 +181,44 @@ def test_eof_closes_who_does_not_keep_it() -> None:
     run(main())
 
 
-def test_abort_resets_the_peer() -> None:
+def test_abort_resets_the_peer_if_something_is_lost() -> None:
     async def main() -> None:
         async with two_nics() as (a, b):
             mine, theirs, _ = await joined(a, b)
+            theirs.transport.pause_reading()
+            mine.transport.write(bytes(5_000_000))
             mine.transport.abort()
+            assert mine.transport.get_write_buffer_size() == 0
             assert await mine.lost is None
             assert isinstance(await theirs.lost, ConnectionResetError)
             theirs.transport.write(b"to nobody")  # as asyncio: it is not an error
             assert theirs.transport.get_write_buffer_size() == 0
+
+    run(main())
+
+
+def test_abort_leaves_what_the_connection_has_taken() -> None:
+    """As asyncio's own: anyio closes no other way."""
+
+    async def main() -> None:
+        async with two_nics() as (a, b):
+            mine, theirs, _ = await joined(a, b)
+            mine.transport.write(b"last words")
+            mine.transport.abort()
+            assert await mine.lost is None
+            assert await theirs.lost is None
+            assert theirs.data == b"last words"
+
+    run(main())
+
+
+def test_reset_leaves_nothing() -> None:
+    async def main() -> None:
+        async with two_nics() as (a, b):
+            mine, theirs, _ = await joined(a, b)
+            mine.transport.reset()
+            assert await mine.lost is None
+            assert isinstance(await theirs.lost, ConnectionResetError)
 
     run(main())
 

@@ -10,6 +10,8 @@ import socket
 from asyncio import SendfileNotAvailableError
 from collections.abc import Callable
 
+import anyio
+import anyio.abc
 import pytest
 
 from sansio_net.adapters.asyncio import NetworkLoop
@@ -325,5 +327,41 @@ def test_blocking_sockets_are_refused_in_debug_mode() -> None:
             await loop.sock_recv(one, 1)
         with pytest.raises(ValueError, match="non-blocking"):
             await loop.sock_connect(socket.socket(), (OURS, 7))
+
+    run(main())
+
+
+def test_anyio_has_sockets_of_its_own() -> None:
+    """It binds, accepts, and hands over what it accepted."""
+
+    async def main() -> None:
+        async def shout(stream: anyio.abc.SocketStream) -> None:
+            async with stream:
+                async for data in stream:
+                    await stream.send(data.upper())
+
+        async with anyio.create_task_group() as group:
+            listener = await anyio.create_tcp_listener(
+                local_host="0.0.0.0", local_port=0
+            )
+            group.start_soon(listener.serve, shout)
+            await asyncio.sleep(0.001)
+            port = listener.extra(anyio.abc.SocketAttribute.local_port)
+            async with await anyio.connect_tcp("b.test", port) as stream:
+                await stream.send(b"word")
+                assert await stream.receive() == b"WORD"
+                peer = stream.extra(anyio.abc.SocketAttribute.remote_address)
+                assert peer == (OURS, port)
+            async with (
+                await anyio.create_udp_socket(local_host=OURS, local_port=53) as server,
+                await anyio.create_connected_udp_socket("b.test", 53) as client,
+            ):
+                await client.send(b"?")
+                data, source = await server.receive()
+                await server.sendto(data + b"!", *source)
+                assert await client.receive() == b"?!"
+            group.cancel_scope.cancel()
+        await listener.aclose()
+        await until(lambda: not the_nic().driver.owners)
 
     run(main())
