@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -66,8 +67,9 @@ def met(
 
 
 @cache
-def conversation(family: int, medium: Medium) -> tuple[Stack, dict[int, bytes]]:
-    """A server with a connection, and the next frame for it, with so much text."""
+def conversation(family: int, medium: Medium) -> tuple[bytes, dict[int, bytes]]:
+    """A server with a connection, pickled so that nothing of it lives on, and the next
+    frame for it, with so much text."""
     server, client, conn = met(family, medium)
     frames = {}
     for size in SIZES:
@@ -80,7 +82,7 @@ def conversation(family: int, medium: Medium) -> tuple[Stack, dict[int, bytes]]:
         else:
             twin.shutdown()
         frames[size] = flatten(one.transmit(2 * SECOND)[0])[0]
-    return server, frames
+    return pickle.dumps(server), frames
 
 
 @contextmanager
@@ -175,7 +177,7 @@ def test_a_segment_of_a_connection_is_judged_as_any_other(
     info = None if vlan is None else PacketInfo(vlan=vlan)
     frame += bytes(max(longer, 0))
     packet = Packet(frame, (), 0, gso_size, csum, at + 20, 16, info)
-    quick, slow = deepcopy(server), deepcopy(server)
+    quick, slow = pickle.loads(server), pickle.loads(server)
     mine = seen(quick, packet)
     with no_shortcut():
         other = seen(slow, deepcopy(packet))
@@ -183,9 +185,10 @@ def test_a_segment_of_a_connection_is_judged_as_any_other(
 
 
 @cache
-def transfer(buffer: int | None) -> tuple[Stack, list[bytes]]:
-    """A server with a connection, and the next frames for it: five full ones, one that
-    is not, with the FIN. `buffer`: of a server whose window the client oversteps."""
+def transfer(buffer: int | None) -> tuple[bytes, list[bytes]]:
+    """A server with a connection, pickled, and the next frames for it: five full ones,
+    one that is not, with the FIN. `buffer`: of a server whose window the client
+    oversteps."""
     server, client, conn = met(4, Medium.ETHERNET, buffer)
     conn.set(nodelay=True)
     conn.sender.mss, conn.sender.snd_wnd = 800, 1 << 16
@@ -193,7 +196,7 @@ def transfer(buffer: int | None) -> tuple[Stack, list[bytes]]:
     conn.shutdown()
     frames = [f for p in client.transmit(2 * SECOND) for f in flatten(p)]
     assert len(frames) == 6
-    return server, frames
+    return pickle.dumps(server), frames
 
 
 def whole(server: Stack, packets: list[Packet]) -> list[object]:
@@ -250,7 +253,7 @@ def test_segments_that_follow_on_are_one(
             data[place] ^= mask
         frame = repaired(bytes(data), 14, True) if right else bytes(data)
         packets.append(Packet(frame, (), 0, 0, csum, 34, 16))
-    quick, slow = deepcopy(server), deepcopy(server)
+    quick, slow = pickle.loads(server), pickle.loads(server)
     mine = whole(quick, packets)
     with mock.patch.object(established.Run, "begins", return_value=False):
         other = whole(slow, deepcopy(packets))
@@ -259,12 +262,11 @@ def test_segments_that_follow_on_are_one(
 
 def test_a_batch_is_one() -> None:
     server, frames = transfer(None)
-    (conn,) = server.connections()
     arrived: list[int] = []
     with mock.patch.object(
-        type(conn), "segment_arrives", lambda *args: arrived.append(args[9])
+        Connection, "segment_arrives", lambda *args: arrived.append(args[9])
     ):
-        seen(deepcopy(server), *map(Packet, frames))
+        seen(pickle.loads(server), *map(Packet, frames))
     assert arrived == [5, 1]
 
 
@@ -278,6 +280,6 @@ def test_the_shortcut_is_taken() -> None:
             with mock.patch.object(
                 established, name, lambda *a, t=takes, n=taken: n.append(t(*a)) or n[-1]
             ):
-                said = seen(deepcopy(server), Packet(frames[64]))
+                said = seen(pickle.loads(server), Packet(frames[64]))
             assert taken == [True]
             assert said[0] == "DataReceived"
