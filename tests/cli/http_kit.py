@@ -74,7 +74,7 @@ def oddly(answer: bytes, resets: bool) -> Any:
         writer.write(answer)
         if resets:
             await asyncio.sleep(0.05)
-            writer.transport.abort()
+            writer.transport.reset()
         writer.close()
 
     return serve
