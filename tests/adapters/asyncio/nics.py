@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any, TypeVar
 
@@ -74,6 +76,7 @@ async def two_nics(
 def certificate() -> tuple[Path, Path]:
     """Of b.test and its address, and its key; made by openssl."""
     folder = Path(mkdtemp(prefix="sansio-net-certificate-"))
+    atexit.register(rmtree, folder)
     cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         [
