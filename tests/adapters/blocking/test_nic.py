@@ -147,7 +147,10 @@ def test_the_interpreter_exits_while_a_thread_of_the_program_waits() -> None:
         waiting(client)
         print("end", flush=True)
     """)
-    assert (done.returncode, done.stdout) == (0, "end\nConnectionAborted\n")
+    said, error = done.stdout.split()
+    # the peer's NIC ends as well, and its RST may come first
+    assert (done.returncode, said) == (0, "end")
+    assert error in ("ConnectionAborted", "ConnectionReset")
 
 
 def test_ctrl_c_while_the_main_thread_waits() -> None:
