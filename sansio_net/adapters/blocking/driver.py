@@ -137,14 +137,15 @@ class Driver:
         return self._device.fileno() if self._devices else None
 
     def _call(self, ready: set[int]) -> None:
-        # before anything is looked at, so that nothing is overlooked
-        self._woken = False
         if self._sleeper.fileno() in ready:
             try:
                 while len(self._sleeper.recv(4096)) == 4096:
                     pass
             except BlockingIOError:
                 pass
+        # after that, or the byte of who nudges meanwhile were swallowed and all later
+        # ones spared; before anything is looked at, so that nothing is overlooked
+        self._woken = False
         for fd in ready:
             call = self._watched.get(fd)
             if call is not None:

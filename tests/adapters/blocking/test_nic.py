@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
 import textwrap
+import time
 from typing import Any
 
 import pytest
 
 from sansio_net.adapters.blocking import open_nic
+from sansio_net.adapters.blocking.driver import Driver
 from sansio_net.drivers import memory_pair
 from sansio_net.errors import ConnectionAborted, DeviceGone
+from sansio_net.stack import Stack
 from sansio_net.testing.link import Link
 from tests.test_docs import ROOT
 
@@ -151,6 +155,30 @@ def test_the_interpreter_exits_while_a_thread_of_the_program_waits() -> None:
     # the peer's NIC ends as well, and its RST may come first
     assert (done.returncode, said) == (0, "end")
     assert error in ("ConnectionAborted", "ConnectionReset")
+
+
+def test_a_nudge_while_the_last_one_is_taken_in_spares_no_later_one() -> None:
+    stack = Stack(seed=bytes(32))
+    device, _ = memory_pair(Link(1))
+    nic = stack.add_interface(capabilities=device.capabilities)
+    driver = Driver(stack, nic, device, time.monotonic_ns)
+    real = driver._sleeper
+
+    class Sleeper:
+        def fileno(self) -> int:
+            return real.fileno()
+
+        def recv(self, size: int) -> bytes:
+            driver._nudge()  # of another thread, at the worst moment
+            return real.recv(size)
+
+    driver._sleeper = Sleeper()  # type: ignore[assignment]
+    driver._nudge()
+    driver._call({real.fileno()})
+    driver._nudge()
+    assert select.select([real], [], [], 0)[0]
+    driver._waker.close()
+    real.close()
 
 
 def test_ctrl_c_while_the_main_thread_waits() -> None:
